@@ -1,0 +1,267 @@
+//! A host for tests of a module, without WebAssembly: `cargo test` runs the check on this
+//! machine, and what it asks of the host is answered from here.
+//!
+//! ```
+//! use vrrp_sdk::{mock, process};
+//!
+//! let host = mock::Host::new().process("nginx", 812);
+//! let found = host.enter(|| process::find("nginx"));
+//! assert_eq!(found.unwrap()[0].pid, 812);
+//! ```
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::rc::Rc;
+use std::time::{Duration, SystemTime};
+
+use crate::bindings::imports::vrrp_host::plugin::{http as raw_http, net, systemd as raw_systemd};
+use crate::log::Level;
+use crate::systemd::{Action, Unit};
+use crate::{
+    ConfigError, Module, Need, RunContext, Transition, VrrpState, config, http, process, systemd,
+};
+
+pub(crate) mod imports;
+
+/// Reads a config as the host does at load, from JSON.
+///
+/// # Errors
+/// Every error of the config, each with a pointer to the key.
+pub fn configure<T: Module>(config: &str) -> Result<T, Vec<ConfigError>> {
+    config::parse(config)
+}
+
+/// The context of a first run, with a deadline of one second.
+pub fn run_context() -> RunContext {
+    RunContext {
+        causes: Vec::new(),
+        run: 1,
+        deadline_ms: 1000,
+        previous: None,
+        states: Vec::new(),
+    }
+}
+
+/// A transition of an instance `VI_1`.
+pub fn transition(before: VrrpState, after: VrrpState) -> Transition {
+    Transition {
+        instance: "VI_1".to_owned(),
+        virtual_router_id: 51,
+        interface_name: "eth0".to_owned(),
+        before,
+        after,
+        effective_priority: 100,
+        reason: "test".to_owned(),
+        addresses: vec!["192.0.2.1".to_owned()],
+        sequence: 1,
+        at_unix_ms: 0,
+    }
+}
+
+/// A unit in an active state such as `"active"` or `"failed"`.
+pub fn unit(name: &str, active_state: &str) -> Unit {
+    Unit {
+        name: name.to_owned(),
+        active_state: active_state.to_owned(),
+        sub_state: String::new(),
+        main_pid: 0,
+        restarts: 0,
+    }
+}
+
+/// What a module sees of the outside, and what it did there.
+///
+/// At first there is nothing: no process, no unit, no HTTP server, and the clocks stand at zero.
+#[derive(Debug, Default)]
+pub struct Host(Rc<RefCell<World>>);
+
+/// A line that a module logged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    pub level: Level,
+    pub message: String,
+    pub facts: Vec<(String, String)>,
+}
+
+#[derive(Debug, Default)]
+struct World {
+    denied: HashSet<Need>,
+    processes: Vec<process::Info>,
+    units: Vec<Unit>,
+    failing_jobs: HashMap<(String, &'static str), raw_systemd::Error>,
+    answers: HashMap<String, Result<raw_http::Response, net::Error>>,
+    unix_time: Duration,
+    monotonic: Duration,
+    state: BTreeMap<String, Vec<u8>>,
+
+    log: Vec<LogLine>,
+    jobs: Vec<(String, Action)>,
+    requests: Vec<raw_http::Request>,
+    metrics: BTreeMap<String, f64>,
+}
+
+impl Host {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A process of this name is running.
+    #[must_use]
+    pub fn process(self, name: &str, pid: u32) -> Self {
+        self.with(|world| {
+            world.processes.push(process::Info {
+                pid,
+                comm: name.to_owned(),
+                cmdline: vec![name.to_owned()],
+                started_unix_ms: 0,
+                rss_bytes: 0,
+                threads: 1,
+            });
+        })
+    }
+
+    /// systemd knows this unit; every job on it succeeds.
+    #[must_use]
+    pub fn unit(self, unit: Unit) -> Self {
+        self.with(|world| world.units.push(unit))
+    }
+
+    /// A job on a unit fails.
+    #[must_use]
+    pub fn job_fails(self, unit: &str, action: Action, error: systemd::Error) -> Self {
+        let error = match error {
+            systemd::Error::Denied(_) => raw_systemd::Error::Denied,
+            systemd::Error::NotFound { .. } => raw_systemd::Error::NotFound,
+            systemd::Error::Timeout { .. } => raw_systemd::Error::Timeout,
+            systemd::Error::Bus { message, .. } => raw_systemd::Error::Bus(message),
+        };
+        let job = (unit.to_owned(), action.as_str());
+        self.with(|world| world.failing_jobs.insert(job, error))
+    }
+
+    /// An HTTP server answers at this URL. At every other one the connection is refused.
+    #[must_use]
+    pub fn responds(self, url: &str, status: u16, body: &str) -> Self {
+        let response = raw_http::Response {
+            status,
+            headers: Vec::new(),
+            body: body.as_bytes().to_vec(),
+            truncated: false,
+            total_us: 1000,
+        };
+        self.with(|world| world.answers.insert(url.to_owned(), Ok(response)))
+    }
+
+    /// A request to this URL gets no answer.
+    #[must_use]
+    pub fn http_fails(self, url: &str, error: http::Error) -> Self {
+        let error = match error {
+            http::Error::Denied(_) => net::Error::Denied,
+            http::Error::Timeout { .. } => net::Error::Timeout,
+            http::Error::Refused => net::Error::Refused,
+            http::Error::Unreachable => net::Error::Unreachable,
+            http::Error::NameNotFound => net::Error::NameNotFound,
+            http::Error::Tls(message) => net::Error::Tls(message),
+            http::Error::Io(message) => net::Error::Io(message),
+        };
+        self.with(|world| world.answers.insert(url.to_owned(), Err(error)))
+    }
+
+    /// cluster.toml does not grant this.
+    #[must_use]
+    pub fn denies(self, need: Need) -> Self {
+        self.with(|world| world.denied.insert(need))
+    }
+
+    /// What the wall clock shows.
+    #[must_use]
+    pub fn now(self, now: SystemTime) -> Self {
+        let since_epoch = now
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
+        self.with(|world| world.unix_time = since_epoch)
+    }
+
+    /// What the monotonic clock shows.
+    #[must_use]
+    pub fn monotonic(self, time: Duration) -> Self {
+        self.with(|world| world.monotonic = time)
+    }
+
+    /// What an earlier run kept with [`state::put`](crate::state::put).
+    #[must_use]
+    pub fn state(self, key: &str, value: &[u8]) -> Self {
+        self.with(|world| world.state.insert(key.to_owned(), value.to_vec()))
+    }
+
+    /// Runs `test` on this thread with this host.
+    pub fn enter<R>(&self, test: impl FnOnce() -> R) -> R {
+        let outer = CURRENT.replace(Some(Rc::clone(&self.0)));
+        let _leave = Leave(outer);
+        test()
+    }
+
+    /// What was logged.
+    pub fn log_lines(&self) -> Vec<LogLine> {
+        self.0.borrow().log.clone()
+    }
+
+    /// The jobs that were asked for, whatever became of them.
+    pub fn jobs(&self) -> Vec<(String, Action)> {
+        self.0.borrow().jobs.clone()
+    }
+
+    /// The requests that were sent, whatever became of them.
+    pub fn requests(&self) -> Vec<http::Request> {
+        self.0
+            .borrow()
+            .requests
+            .iter()
+            .cloned()
+            .map(http::Request::from_raw)
+            .collect()
+    }
+
+    /// What is kept under a key for the runs to come.
+    pub fn stored(&self, key: &str) -> Option<Vec<u8>> {
+        self.0.borrow().state.get(key).cloned()
+    }
+
+    /// The value of a gauge or counter, written as Prometheus does: `name{label="value"}`.
+    pub fn metric(&self, series: &str) -> Option<f64> {
+        self.0.borrow().metrics.get(series).copied()
+    }
+
+    fn with<R>(self, change: impl FnOnce(&mut World) -> R) -> Self {
+        change(&mut self.0.borrow_mut());
+        self
+    }
+}
+
+impl World {
+    fn denies(&self, need: &Need) -> bool {
+        self.denied.contains(need)
+    }
+}
+
+thread_local! {
+    static CURRENT: RefCell<Option<Rc<RefCell<World>>>> = const { RefCell::new(None) };
+}
+
+/// Puts the outer host back, also when the test panics.
+struct Leave(Option<Rc<RefCell<World>>>);
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        CURRENT.set(self.0.take());
+    }
+}
+
+fn current<R>(call: impl FnOnce(&mut World) -> R) -> R {
+    CURRENT.with_borrow(|host| {
+        let host = host.as_ref().expect(
+            "outside WebAssembly the host is a vrrp_sdk::mock::Host: call this inside its `enter`",
+        );
+        call(&mut host.borrow_mut())
+    })
+}

@@ -1,0 +1,206 @@
+//! Conveniences on the vocabulary of the contract.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::systemd::Action;
+use crate::{Fact, Observation, Plan, RunContext, Trigger, Verdict, VrrpState};
+
+/// Time that a run keeps back of its deadline, to report what it saw.
+const REPORT_MARGIN: Duration = Duration::from_millis(20);
+
+/// What a module will touch, in the words of an `allow` line of cluster.toml.
+///
+/// A function of the host is linked and allowed only where a need or grant covers it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Need(String);
+
+impl Need {
+    /// To look for processes of this name.
+    pub fn process(name: &str) -> Self {
+        Self(format!("process:{name}"))
+    }
+
+    /// To read the state of this systemd unit.
+    pub fn unit(name: &str) -> Self {
+        Self(format!("unit:{name}"))
+    }
+
+    /// To change this systemd unit.
+    pub fn control(unit: &str, actions: &[Action]) -> Self {
+        let actions: Vec<&str> = actions.iter().copied().map(Action::as_str).collect();
+        Self(format!("unit:{unit}:{}", actions.join(",")))
+    }
+
+    /// To send requests of this method to URLs that start with this one's scheme, host, port and
+    /// path.
+    pub fn http(method: &str, url: &str) -> Self {
+        let prefix = url.split(['?', '#']).next().unwrap_or(url);
+        Self(format!("http:{method} {prefix}"))
+    }
+
+    /// Any other need, in the words of an `allow` line.
+    pub fn from_words(words: impl Into<String>) -> Self {
+        Self(words.into())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Need {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Plan {
+    /// Nothing touched, no trigger: the module runs at its interval.
+    pub fn new() -> Self {
+        Self {
+            triggers: Vec::new(),
+            needs: Vec::new(),
+        }
+    }
+
+    /// Adds something that the module will touch.
+    #[must_use]
+    pub fn needs(mut self, need: Need) -> Self {
+        self.needs.push(need.0);
+        self
+    }
+
+    /// Adds an event that makes the host call `run` within milliseconds, beside the interval.
+    #[must_use]
+    pub fn trigger(mut self, trigger: Trigger) -> Self {
+        self.triggers.push(trigger);
+        self
+    }
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Observation {
+    /// The service works.
+    pub fn passing(summary: impl Into<String>) -> Self {
+        Self::new(Verdict::Passing, summary)
+    }
+
+    /// The service works, and somebody should look at it. Counts as passing.
+    pub fn warning(summary: impl Into<String>) -> Self {
+        Self::new(Verdict::Warning, summary)
+    }
+
+    /// The service does not work.
+    pub fn failing(summary: impl Into<String>) -> Self {
+        Self::new(Verdict::Failing, summary)
+    }
+
+    /// `summary` is one line for the log and `vrrp-host status`.
+    pub fn new(verdict: Verdict, summary: impl Into<String>) -> Self {
+        Self {
+            verdict,
+            summary: summary.into(),
+            weight: None,
+            facts: Vec::new(),
+        }
+    }
+
+    /// Adjusts the priority of the instances that track this check, within the bounds that
+    /// cluster.toml grants.
+    #[must_use]
+    pub fn weight(mut self, weight: i16) -> Self {
+        self.weight = Some(weight);
+        self
+    }
+
+    /// Adds a measured value, for `vrrp-host status`.
+    #[must_use]
+    pub fn fact(mut self, name: impl Into<String>, value: impl fmt::Display) -> Self {
+        self.facts.push(Fact {
+            name: name.into(),
+            value: value.to_string(),
+        });
+        self
+    }
+}
+
+impl RunContext {
+    /// Time left for this run; when it is over the run ends in an error, not in a verdict.
+    pub fn deadline(&self) -> Duration {
+        Duration::from_millis(self.deadline_ms.into())
+    }
+
+    /// The longest that one call to the outside may take: `wanted`, but so much less than the
+    /// deadline that its outcome can still be reported as a verdict.
+    pub fn within_deadline(&self, wanted: Duration) -> Duration {
+        let margin = REPORT_MARGIN.min(self.deadline() / 4);
+        wanted.min(self.deadline() - margin)
+    }
+
+    /// The state of an instance that tracks this check.
+    pub fn state(&self, instance: &str) -> Option<VrrpState> {
+        let found = self.states.iter().find(|(name, _)| name == instance);
+        found.map(|(_, state)| *state)
+    }
+}
+
+/// The state in the words that users see: INIT, BACKUP, MASTER, FAULT.
+impl fmt::Display for VrrpState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Initialize => "INIT",
+            Self::Backup => "BACKUP",
+            Self::Master => "MASTER",
+            Self::Fault => "FAULT",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn needs_are_the_words_of_a_grant() {
+        let actions = [Action::Start, Action::TryRestart];
+        let needs = [
+            (Need::process("nginx"), "process:nginx"),
+            (Need::unit("nginx.service"), "unit:nginx.service"),
+            (
+                Need::control("nginx.service", &actions),
+                "unit:nginx.service:start,try-restart",
+            ),
+            (
+                Need::http("GET", "https://[::1]:8443/health?full=1"),
+                "http:GET https://[::1]:8443/health",
+            ),
+            (Need::from_words("icmp:192.0.2.1"), "icmp:192.0.2.1"),
+        ];
+        for (need, words) in needs {
+            assert_eq!(need.as_str(), words);
+        }
+    }
+
+    #[test]
+    fn a_call_leaves_time_to_report() {
+        let context = |deadline_ms| RunContext {
+            deadline_ms,
+            ..crate::mock::run_context()
+        };
+        let within = |deadline, wanted| {
+            context(deadline)
+                .within_deadline(Duration::from_millis(wanted))
+                .as_millis()
+        };
+        assert_eq!(within(1000, 800), 800);
+        assert_eq!(within(1000, 5000), 980);
+        assert_eq!(within(8, 800), 6);
+        assert_eq!(within(0, 800), 0);
+    }
+}

@@ -1,0 +1,108 @@
+//! The command line (DESIGN §8).
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::exit::Failure;
+use crate::{command, router, supervisor, worker};
+
+/// A VRRP daemon whose health checks and hooks are sandboxed WebAssembly components.
+///
+/// `vrrp-host --config cluster.toml` runs the daemon. The same file serves every node of the cluster.
+#[derive(Debug, Parser)]
+#[command(name = "vrrp-host", version, args_conflicts_with_subcommands = false)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    options: Options,
+}
+
+/// Options of every command.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Options {
+    /// The cluster's configuration
+    #[arg(long, short, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// This node's name in the file; the host name when left out
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) node: Option<String>,
+    /// Where the running daemon listens for `status` and its like
+    #[arg(
+        long,
+        global = true,
+        value_name = "PATH",
+        default_value = "/run/vrrp-host/control.sock"
+    )]
+    pub(crate) control: PathBuf,
+    /// Where compiled modules are kept
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        default_value = "/var/lib/vrrp-host"
+    )]
+    pub(crate) state_dir: PathBuf,
+    /// Form of the log on stderr; its level comes from the environment variable VRRP_HOST_LOG
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    pub(crate) log_format: LogFormat,
+}
+
+/// Form of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// A line a person reads.
+    Text,
+    /// A JSON object a line.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check cluster.toml and every module it names, for all nodes, without starting anything
+    CheckConfig {
+        /// The file; the same as --config
+        file: Option<PathBuf>,
+    },
+    /// Show the state of the running daemon
+    Status {
+        /// As JSON, a stable interface
+        #[arg(long)]
+        json: bool,
+    },
+    /// The other processes of the daemon, started by itself
+    #[command(hide = true, subcommand)]
+    Role(Role),
+}
+
+/// What the binary can be beside the supervisor. Each is started by the supervisor with its
+/// socketpair as standard input (see `ipc`).
+#[derive(Debug, Subcommand)]
+pub(crate) enum Role {
+    /// Speaks VRRP and holds the addresses
+    Router {
+        /// Process id of the supervisor
+        parent: u32,
+    },
+    /// Runs the components
+    Worker {
+        /// Process id of the supervisor
+        parent: u32,
+    },
+    /// Compiles components into the cache and ends
+    Compile,
+}
+
+/// Does what the command line says.
+pub(crate) fn dispatch(arguments: Arguments) -> Result<(), Failure> {
+    let Arguments { command, options } = arguments;
+    match command {
+        None => supervisor::run(&options),
+        Some(Command::CheckConfig { file }) => command::check_config(&options, file.as_deref()),
+        Some(Command::Status { json }) => command::status(&options, json),
+        Some(Command::Role(Role::Router { parent })) => router::run(&options, parent),
+        Some(Command::Role(Role::Worker { parent })) => worker::run(&options, parent),
+        Some(Command::Role(Role::Compile)) => supervisor::compile::child(),
+    }
+}

@@ -1,0 +1,160 @@
+//! cluster.toml after checking: the whole cluster, and what of it concerns one node.
+//! Every value here is valid; whoever holds one need not look again.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::num::{NonZeroU8, NonZeroU16};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The file, as one node sees it.
+#[derive(Clone, Debug)]
+pub(crate) struct Cluster {
+    /// This node's name; the host name when the file has no `[nodes]`.
+    pub(crate) node: String,
+    /// Every node of the file with its address; empty when the file describes this host alone.
+    pub(crate) nodes: BTreeMap<String, Option<IpAddr>>,
+    /// All checks of the file, in the order of their names.
+    pub(crate) checks: Vec<Check>,
+    /// All hooks of the file, in the order of their names.
+    pub(crate) hooks: Vec<Hook>,
+    /// All instances of the file, in the order of their names, with this node's values.
+    pub(crate) instances: Vec<Instance>,
+}
+
+/// Where a module comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ModuleSource {
+    /// Embedded in the binary, by name.
+    BuiltIn(String),
+    /// A file, absolute or made so from the folder of cluster.toml.
+    File(PathBuf),
+}
+
+/// What a check and a hook have in common: a module with its configuration.
+#[derive(Clone, Debug)]
+pub(crate) struct Module {
+    /// Where the component comes from.
+    pub(crate) source: ModuleSource,
+    /// The `config` table as JSON; `{}` when left out.
+    pub(crate) config: serde_json::Value,
+    /// The `allow` list as written; `None` when left out.
+    pub(crate) allow: Option<Vec<String>>,
+    /// Resource limits of a run.
+    pub(crate) limits: Limits,
+    /// The longest a run or a call of the hook may take.
+    pub(crate) timeout: Duration,
+    /// The file's table (`["checks", "node-exporter"]`), for errors that the module reports.
+    pub(crate) path: [String; 2],
+    /// True when this node runs it: tracked or notified here.
+    pub(crate) used: bool,
+}
+
+/// Limits of one run (DESIGN §6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// Linear memory, bytes; 16 MiB.
+    pub(crate) memory: u64,
+    /// CPU time of a run; 50 ms.
+    pub(crate) cpu: Duration,
+    /// Bytes from guest to host in one run; 1 MiB.
+    pub(crate) output: u64,
+    /// Open handles; 128.
+    pub(crate) handles: u32,
+    /// Log lines a second; 20.
+    pub(crate) log_rate: u32,
+}
+
+/// `[checks.NAME]`.
+#[derive(Clone, Debug)]
+pub(crate) struct Check {
+    /// NAME.
+    pub(crate) name: String,
+    /// Its module.
+    pub(crate) module: Module,
+    /// Time from the start of a run to the start of the next.
+    pub(crate) interval: Duration,
+    /// Consecutive passing verdicts that turn it up.
+    pub(crate) rise: NonZeroU16,
+    /// Consecutive failing verdicts that turn it down.
+    pub(crate) fall: NonZeroU16,
+    /// What errors do.
+    pub(crate) on_error: vrrp::OnError,
+    /// Runs for which the last verdict outlives an error.
+    pub(crate) error_hold: u16,
+}
+
+/// `[hooks.NAME]`.
+#[derive(Clone, Debug)]
+pub(crate) struct Hook {
+    /// NAME.
+    pub(crate) name: String,
+    /// Its module.
+    pub(crate) module: Module,
+    /// Called for every transition, also for superseded ones.
+    pub(crate) every: bool,
+}
+
+/// `[instances.NAME]`, with the values of this node.
+#[derive(Clone, Debug)]
+pub(crate) struct Instance {
+    /// NAME.
+    pub(crate) name: String,
+    /// Interface to speak on.
+    pub(crate) interface: String,
+    /// 1 to 255.
+    pub(crate) virtual_router_id: vrrp::VirtualRouterId,
+    /// Protocol version.
+    pub(crate) version: vrrp::Version,
+    /// This node's base priority; 1 to 255.
+    pub(crate) priority: NonZeroU8,
+    /// Time between advertisements.
+    pub(crate) advertisement_interval: Duration,
+    /// Checksum form on send.
+    pub(crate) checksum: vrrp::ChecksumForm,
+    /// The shared addresses.
+    pub(crate) virtual_addresses: Vec<vrrp::VirtualAddress>,
+    /// Whether a higher priority takes over from a living MASTER.
+    pub(crate) preempt: bool,
+    /// Missed advertisements until the MASTER counts as gone.
+    pub(crate) down_after: NonZeroU8,
+    /// How long the first verdicts are waited for.
+    pub(crate) init_grace: Duration,
+    /// Gratuitous ARP.
+    pub(crate) announce: vrrp::AnnounceConfig,
+    /// `[[instances.NAME.track]]` of this node.
+    pub(crate) tracks: Vec<Track>,
+    /// `[[instances.NAME.notify]]` of this node.
+    pub(crate) notify: Vec<Notify>,
+}
+
+/// A tracked check.
+#[derive(Clone, Debug)]
+pub(crate) struct Track {
+    /// Index into [`Cluster::checks`].
+    pub(crate) check: usize,
+    /// What its failure does.
+    pub(crate) on_fail: vrrp::OnFail,
+}
+
+/// A hook with the transitions that call it.
+#[derive(Clone, Debug)]
+pub(crate) struct Notify {
+    /// The states that, when entered, call it.
+    pub(crate) on: Vec<NotifyOn>,
+    /// Index into [`Cluster::hooks`].
+    pub(crate) hook: usize,
+}
+
+/// A transition that a hook can be called on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotifyOn {
+    /// MASTER entered.
+    Master,
+    /// BACKUP entered.
+    Backup,
+    /// FAULT entered.
+    Fault,
+    /// The daemon stopped.
+    Stop,
+}

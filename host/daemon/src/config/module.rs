@@ -1,0 +1,303 @@
+//! `[checks.NAME]` and `[hooks.NAME]`: what runs, on which terms.
+
+use std::num::NonZeroU16;
+use std::ops::RangeInclusive;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+use toml::de::DeValue;
+
+use super::model::{Check, Hook, Limits, Module, ModuleSource};
+use super::nodes::{bare, check_name};
+use super::reader::{Field, Keys, Table};
+use super::suggest::{closest, list};
+
+const CHECK: Keys = Keys {
+    known: &[
+        "module",
+        "config",
+        "interval",
+        "timeout",
+        "rise",
+        "fall",
+        "on-error",
+        "error-hold",
+        "allow",
+        "limits",
+    ],
+    later: &[],
+};
+const HOOK: Keys = Keys {
+    known: &["module", "config", "timeout", "every", "allow", "limits"],
+    later: &[],
+};
+const LIMITS: Keys = Keys {
+    known: &["memory", "cpu", "output", "handles", "log-rate"],
+    later: &[],
+};
+
+/// Below this a check would be a busy loop.
+const CHECK_INTERVAL: RangeInclusive<Duration> =
+    Duration::from_millis(10)..=Duration::from_secs(24 * 3600);
+const CHECK_INTERVAL_DEFAULT: Duration = Duration::from_secs(2);
+/// A check that takes longer than this by default would delay a failover.
+const CHECK_TIMEOUT_DEFAULT: Duration = Duration::from_secs(1);
+const SHORTEST_TIMEOUT: Duration = Duration::from_millis(1);
+const HOOK_TIMEOUT: RangeInclusive<Duration> = SHORTEST_TIMEOUT..=Duration::from_secs(3600);
+const HOOK_TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
+
+/// From one page of WebAssembly to all that 32 bits can address.
+const MEMORY: RangeInclusive<u64> = 64 << 10..=4 << 30;
+const CPU: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(60);
+const OUTPUT: RangeInclusive<u64> = 1 << 10..=1 << 30;
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory: 16 << 20,
+            cpu: Duration::from_millis(50),
+            output: 1 << 20,
+            handles: 128,
+            log_rate: 20,
+        }
+    }
+}
+
+/// Where modules are looked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Modules<'a> {
+    /// Names of those in the binary.
+    pub(super) built_in: &'a [&'a str],
+    /// Folder of cluster.toml, absolute.
+    pub(super) folder: &'a Path,
+}
+
+impl Check {
+    pub(super) fn read(field: &Field<'_>, modules: Modules<'_>) -> Option<Self> {
+        check_name(field, "a check");
+        let title = title("checks", field);
+        let table = field.table(&title, &title, CHECK)?;
+        let interval = table.read("interval", CHECK_INTERVAL_DEFAULT, |field| {
+            field.duration(&CHECK_INTERVAL, "2s")
+        });
+        let longest = interval.unwrap_or(*CHECK_INTERVAL.end());
+        let timeout = table.read("timeout", longest.min(CHECK_TIMEOUT_DEFAULT), |field| {
+            check_timeout(&field, longest)
+        });
+        let module = read_module(
+            &table,
+            ["checks", field.key()],
+            "module = \"process\"",
+            timeout,
+            modules,
+        );
+        let rise = table.read("rise", NonZeroU16::MIN, consecutive);
+        let fall = table.read("fall", NonZeroU16::MIN, consecutive);
+        let on_error = table.read("on-error", vrrp::OnError::Hold, |field| {
+            field.choice(&[("hold", vrrp::OnError::Hold), ("fail", vrrp::OnError::Fail)])
+        });
+        let error_hold = table.read("error-hold", 3, |field| {
+            u16::try_from(field.number(0..=u16::MAX.into(), 3)?).ok()
+        });
+        Some(Self {
+            name: field.key().to_owned(),
+            module: module?,
+            interval: interval?,
+            rise: rise?,
+            fall: fall?,
+            on_error: on_error?,
+            error_hold: error_hold?,
+        })
+    }
+}
+
+impl Hook {
+    pub(super) fn read(field: &Field<'_>, modules: Modules<'_>) -> Option<Self> {
+        check_name(field, "a hook");
+        let title = title("hooks", field);
+        let table = field.table(&title, &title, HOOK)?;
+        let timeout = table.read("timeout", HOOK_TIMEOUT_DEFAULT, |field| {
+            field.duration(&HOOK_TIMEOUT, "30s")
+        });
+        let module = read_module(
+            &table,
+            ["hooks", field.key()],
+            "module = \"systemctl\"",
+            timeout,
+            modules,
+        );
+        let every = table.read("every", false, |field| field.boolean());
+        Some(Self {
+            name: field.key().to_owned(),
+            module: module?,
+            every: every?,
+        })
+    }
+}
+
+fn title(kind: &str, field: &Field<'_>) -> String {
+    format!("[{kind}.{}]", bare(field.key()))
+}
+
+/// Runs of a check do not overlap, so one must end before the next is due.
+fn check_timeout(field: &Field<'_>, interval: Duration) -> Option<Duration> {
+    let timeout = field.duration(&(SHORTEST_TIMEOUT..=*CHECK_INTERVAL.end()), "1s")?;
+    if timeout > interval {
+        let interval = humantime::format_duration(interval);
+        field.error(
+            format!("`timeout` is longer than the interval of {interval}"),
+            format!("write at most \"{interval}\", or a longer `interval`"),
+        );
+        return None;
+    }
+    Some(timeout)
+}
+
+fn consecutive(field: Field<'_>) -> Option<NonZeroU16> {
+    let number = field.number(1..=u16::MAX.into(), 3)?;
+    NonZeroU16::new(u16::try_from(number).ok()?)
+}
+
+fn read_module(
+    table: &Table<'_>,
+    path: [&str; 2],
+    example: &str,
+    timeout: Option<Duration>,
+    modules: Modules<'_>,
+) -> Option<Module> {
+    let source = table.require("module", example, |field| read_source(&field, modules));
+    let config = table.read(
+        "config",
+        Value::Object(serde_json::Map::new()),
+        |field| match field.value() {
+            DeValue::Table(_) => json(&field),
+            DeValue::String(_)
+            | DeValue::Integer(_)
+            | DeValue::Float(_)
+            | DeValue::Boolean(_)
+            | DeValue::Datetime(_)
+            | DeValue::Array(_) => field.wrong_type("a table", "`config = { name = \"nginx\" }`"),
+        },
+    );
+    let allow = table.read("allow", None, |field| read_allow(&field).map(Some));
+    let limits = table.read("limits", Limits::default(), read_limits);
+    Some(Module {
+        source: source?,
+        config: config?,
+        allow: allow?,
+        limits: limits?,
+        timeout: timeout?,
+        path: path.map(str::to_owned),
+        used: false,
+    })
+}
+
+fn read_source(field: &Field<'_>, modules: Modules<'_>) -> Option<ModuleSource> {
+    let text = field.string("process")?;
+    if text.starts_with("oci://") || text.contains("@sha256:") {
+        field.error(
+            "modules from a registry are not available yet in this version",
+            "download the module and write its path, for example `module = \"./my-check.wasm\"`",
+        );
+        return None;
+    }
+    if text.contains('/') || Path::new(text).extension().is_some_and(|end| end == "wasm") {
+        return Some(ModuleSource::File(modules.folder.join(text)));
+    }
+    if modules.built_in.contains(&text) {
+        return Some(ModuleSource::BuiltIn(text.to_owned()));
+    }
+    let built_in = list(modules.built_in);
+    field.error(
+        format!("no module is called `{text}`"),
+        match closest(text, modules.built_in) {
+            Some(close) => format!("did you mean \"{close}\"?"),
+            None => format!(
+                "built in are {built_in}; a file is written with a slash, `\"./my-check.wasm\"`"
+            ),
+        },
+    );
+    None
+}
+
+/// Values that JSON does not have are errors rather than guesses.
+fn json(field: &Field<'_>) -> Option<Value> {
+    match field.value() {
+        DeValue::String(text) => Some(Value::String(text.to_string())),
+        DeValue::Boolean(value) => Some(Value::Bool(*value)),
+        DeValue::Integer(_) => field.number(i64::MIN..=i64::MAX, 0).map(Value::from),
+        DeValue::Float(float) => {
+            let number = float.as_str().parse().ok();
+            let number = number.and_then(serde_json::Number::from_f64);
+            if number.is_none() {
+                field.error(
+                    "modules are given finite numbers only",
+                    "write a finite number",
+                );
+            }
+            number.map(Value::Number)
+        }
+        DeValue::Datetime(time) => {
+            let help = format!("write it as a string: `\"{time}\"`");
+            field.error("modules are given no dates or times", help);
+            None
+        }
+        DeValue::Array(elements) => {
+            let elements: Vec<_> = elements
+                .iter()
+                .map(|element| json(&field.inside(element)))
+                .collect();
+            elements
+                .into_iter()
+                .collect::<Option<_>>()
+                .map(Value::Array)
+        }
+        DeValue::Table(table) => {
+            let entries: Vec<_> = table
+                .iter()
+                .map(|(key, value)| Some((key.get_ref().to_string(), json(&field.inside(value))?)))
+                .collect();
+            entries
+                .into_iter()
+                .collect::<Option<_>>()
+                .map(Value::Object)
+        }
+    }
+}
+
+fn read_allow(field: &Field<'_>) -> Option<Vec<String>> {
+    // An empty list says in writing what the default is: nothing is granted.
+    if matches!(field.value(), DeValue::Array(elements) if elements.is_empty()) {
+        return Some(Vec::new());
+    }
+    let grants: Vec<_> = field
+        .elements("[\"tcp:192.0.2.1:80\"]")?
+        .iter()
+        .map(|element| element.string("tcp:192.0.2.1:80").map(str::to_owned))
+        .collect();
+    grants.into_iter().collect()
+}
+
+fn read_limits(field: Field<'_>) -> Option<Limits> {
+    let default = Limits::default();
+    let table = field.table("`limits`", "limits = { memory = \"16MiB\" }", LIMITS)?;
+    let memory = table.read("memory", default.memory, |field| {
+        field.size(MEMORY, "16MiB")
+    });
+    let cpu = table.read("cpu", default.cpu, |field| field.duration(&CPU, "50ms"));
+    let output = table.read("output", default.output, |field| field.size(OUTPUT, "1MiB"));
+    let handles = table.read("handles", default.handles, |field| {
+        u32::try_from(field.number(1..=65_535, 128)?).ok()
+    });
+    let log_rate = table.read("log-rate", default.log_rate, |field| {
+        u32::try_from(field.number(0..=10_000, 20)?).ok()
+    });
+    Some(Limits {
+        memory: memory?,
+        cpu: cpu?,
+        output: output?,
+        handles: handles?,
+        log_rate: log_rate?,
+    })
+}

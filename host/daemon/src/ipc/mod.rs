@@ -1,0 +1,21 @@
+//! How the processes of the daemon talk: small typed messages over socketpairs.
+//!
+//! The sockets are SOCK_SEQPACKET: one message is one packet, the death of a side is an end of
+//! file for the other. A child finds its end as its standard input, which needs no unsafe code to
+//! take over. Messages are closed enums, encoded with postcard; both sides are the same binary, so
+//! there is no versioning.
+
+mod channel;
+mod core;
+mod router;
+mod worker;
+
+pub(crate) use channel::{AsyncChannel, Channel, Outbox, RecvError, inherited, pair};
+pub(crate) use router::{
+    CheckSetup, CheckStanding, FromRouter, InstanceSetup, InstanceStatus, Report, StartFailure,
+    StateChange, ToRouter, TrackSetup,
+};
+pub(crate) use worker::{
+    Asker, BrokerError, BrokerReply, BrokerRequest, CallHook, FromWorker, HookOutcome, LoadFailure,
+    ModuleSetup, Schedule, ToWorker, UnitAction, UnitInfo, WorkerReport,
+};

@@ -1,0 +1,170 @@
+//! Between the supervisor and the router.
+
+use std::net::IpAddr;
+use std::num::{NonZeroU8, NonZeroU16};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::core::{
+    ChecksumFormDef, OnErrorDef, OnFailDef, OutcomeDef, StandingDef, StateDef, VersionDef,
+};
+
+/// To the router. Its set-up comes in pieces, because a thousand instances do not fit one message.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum ToRouter {
+    /// A check; numbered from 0 in the order of arrival.
+    Check(CheckSetup),
+    /// An instance; numbered from 0 in the order of arrival.
+    Instance(InstanceSetup),
+    /// The set-up is complete: open the sockets and take part.
+    Start,
+    /// A run of a check ended.
+    Report(Report),
+    /// Answer with one [`FromRouter::Instance`] for each instance, one [`FromRouter::Check`] for each
+    /// check, and [`FromRouter::StatusEnd`].
+    Status,
+    /// Give everything away and end.
+    Stop,
+}
+
+/// From the router.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum FromRouter {
+    /// It takes part.
+    Started,
+    /// It cannot take part and ends.
+    StartFailed(StartFailure),
+    /// It is about to configure the addresses of an instance, and speaks from `source`: from now on
+    /// the supervisor gives them away should the router die.
+    Holds { instance: u32, source: IpAddr },
+    /// The addresses of an instance are to be removed.
+    Released { instance: u32 },
+    /// The state of an instance changed.
+    StateChanged(StateChange),
+    /// The effective priority changed without a change of state.
+    PriorityChanged {
+        instance: u32,
+        before: u8,
+        after: u8,
+        reason: String,
+    },
+    /// A check went up, down or unknown.
+    CheckChanged(CheckStanding),
+    /// Part of the answer to [`ToRouter::Status`].
+    Instance(InstanceStatus),
+    /// Part of the answer to [`ToRouter::Status`].
+    Check {
+        check: u32,
+        #[serde(with = "StandingDef")]
+        standing: vrrp::Standing,
+    },
+    /// The answer to [`ToRouter::Status`] is complete; with the counters that belong to no instance, by name.
+    StatusEnd { counters: Vec<(String, u64)> },
+    /// Everything is given away and removed; the process ends.
+    Stopped,
+}
+
+/// A check as the core needs it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct CheckSetup {
+    pub(crate) name: String,
+    pub(crate) rise: NonZeroU16,
+    pub(crate) fall: NonZeroU16,
+    #[serde(with = "OnErrorDef")]
+    pub(crate) on_error: vrrp::OnError,
+    pub(crate) error_hold: u16,
+    pub(crate) stale_after: Duration,
+}
+
+/// An instance as the core and the driver need it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct InstanceSetup {
+    pub(crate) name: String,
+    pub(crate) interface: String,
+    pub(crate) virtual_router_id: NonZeroU8,
+    #[serde(with = "VersionDef")]
+    pub(crate) version: vrrp::Version,
+    pub(crate) priority: NonZeroU8,
+    pub(crate) advertisement_interval: Duration,
+    #[serde(with = "ChecksumFormDef")]
+    pub(crate) checksum: vrrp::ChecksumForm,
+    /// Address and prefix length.
+    pub(crate) addresses: Vec<(IpAddr, u8)>,
+    pub(crate) preempt: bool,
+    pub(crate) down_after: NonZeroU8,
+    pub(crate) init_grace: Duration,
+    pub(crate) announce_repeat: NonZeroU8,
+    pub(crate) announce_delay: Duration,
+    pub(crate) tracks: Vec<TrackSetup>,
+}
+
+/// A tracked check, by the number of its [`ToRouter::Check`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct TrackSetup {
+    pub(crate) check: u32,
+    #[serde(with = "OnFailDef")]
+    pub(crate) on_fail: vrrp::OnFail,
+}
+
+/// How a run of a check ended, as far as the protocol cares.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Report {
+    pub(crate) check: u32,
+    #[serde(with = "OutcomeDef")]
+    pub(crate) outcome: vrrp::Outcome,
+    pub(crate) weight: Option<i16>,
+}
+
+/// Why the router could not start.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum StartFailure {
+    /// Rights are missing.
+    Rights(String),
+    /// What the file asks for cannot be had on this host.
+    Config(String),
+    /// The system refused.
+    System(String),
+}
+
+/// A transition as users see it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct StateChange {
+    pub(crate) instance: u32,
+    #[serde(with = "StateDef")]
+    pub(crate) before: vrrp::State,
+    #[serde(with = "StateDef")]
+    pub(crate) after: vrrp::State,
+    /// A sentence without the check's own words; the supervisor adds those.
+    pub(crate) reason: String,
+    /// The check behind it, when there is one.
+    pub(crate) check: Option<u32>,
+    pub(crate) priority: u8,
+    /// Wall clock, milliseconds since 1970.
+    pub(crate) at_unix_ms: u64,
+}
+
+/// What a check counts as from now on.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct CheckStanding {
+    pub(crate) check: u32,
+    #[serde(with = "StandingDef")]
+    pub(crate) before: vrrp::Standing,
+    #[serde(with = "StandingDef")]
+    pub(crate) after: vrrp::Standing,
+}
+
+/// What the core knows of an instance.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct InstanceStatus {
+    pub(crate) instance: u32,
+    #[serde(with = "StateDef")]
+    pub(crate) state: vrrp::State,
+    pub(crate) priority_effective: u8,
+    /// The Active router as this one knows it, with its priority.
+    pub(crate) active: Option<(IpAddr, u8)>,
+    /// What each track adds to the priority, in the order of the set-up.
+    pub(crate) weights: Vec<i32>,
+    /// Name and value, in the words of RFC 8347.
+    pub(crate) counters: Vec<(String, u64)>,
+}

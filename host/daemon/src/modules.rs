@@ -1,0 +1,25 @@
+//! The modules embedded in the binary.
+
+/// A module we ship.
+#[derive(Debug)]
+pub(crate) struct BuiltIn {
+    /// Its name in cluster.toml.
+    pub(crate) name: &'static str,
+    /// The component, as WebAssembly.
+    pub(crate) component: &'static [u8],
+}
+
+include!(concat!(env!("OUT_DIR"), "/built_in.rs"));
+
+/// The names a file may use without a path.
+pub(crate) fn names() -> Vec<&'static str> {
+    BUILT_IN.iter().map(|module| module.name).collect()
+}
+
+/// The component of that name.
+pub(crate) fn find(name: &str) -> Option<&'static [u8]> {
+    BUILT_IN
+        .iter()
+        .find(|module| module.name == name)
+        .map(|module| module.component)
+}

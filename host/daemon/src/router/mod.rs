@@ -1,0 +1,47 @@
+//! The router: speaks VRRP and holds the addresses. It is the only process that must never be late.
+//!
+//! One thread, one loop ([`driver`]), no lock, no executor, no file. Addresses are configured by a second
+//! thread, which vrrp-linux owns; log lines are handed to a third and dropped when it is behind.
+
+mod driver;
+mod interfaces;
+mod reason;
+mod setup;
+mod status;
+
+pub(crate) use setup::instance_config;
+
+use vrrp_linux::role;
+
+use crate::cli::Options;
+use crate::exit::Failure;
+use crate::ipc::{self, Channel, FromRouter, Outbox, StartFailure};
+use crate::logging;
+
+/// Runs the role until the supervisor stops it or dies.
+///
+/// # Errors
+/// When the process was not started by a supervisor, or the channel to it fails.
+pub(crate) fn run(options: &Options, parent: u32) -> Result<(), Failure> {
+    let socket = ipc::inherited().map_err(Failure::internal)?;
+    role::die_with_parent(parent).map_err(Failure::internal)?;
+    let _log = logging::start(options.log_format);
+    let mut channel = Channel::new(socket);
+
+    let setup = match setup::receive(&mut channel) {
+        Ok(setup) => setup,
+        // The supervisor gave up before it had sent everything: nothing is held, nothing to say.
+        Err(ipc::RecvError::Closed) => return Ok(()),
+        Err(error) => return Err(Failure::internal(error)),
+    };
+    match driver::Driver::start(channel, setup) {
+        Ok(driver) => driver.run().map_err(Failure::internal),
+        Err((channel, failure)) => tell_and_end(&channel, failure),
+    }
+}
+
+fn tell_and_end(channel: &Channel, failure: StartFailure) -> Result<(), Failure> {
+    Outbox::default()
+        .send(channel, &FromRouter::StartFailed(failure))
+        .map_err(Failure::internal)
+}

@@ -1,0 +1,93 @@
+//! The core's view of an instance, as the supervisor is told.
+
+use vrrp::{GlobalCounters, InstanceCounters, Router};
+
+use crate::ipc::{FromRouter, InstanceStatus};
+
+/// Every part of the answer to a status request, in order.
+pub(super) fn answer(core: &Router, instances: usize, checks: usize) -> Vec<FromRouter> {
+    let instances = (0..)
+        .take(instances)
+        .filter_map(|instance| instance_status(core, instance).map(FromRouter::Instance));
+    let checks = (0..).take(checks).filter_map(|check| {
+        let standing = core.check(vrrp::CheckId(check))?.standing;
+        Some(FromRouter::Check { check, standing })
+    });
+    instances
+        .chain(checks)
+        .chain([FromRouter::StatusEnd {
+            counters: owned(global(core.counters())),
+        }])
+        .collect()
+}
+
+fn instance_status(core: &Router, instance: u32) -> Option<InstanceStatus> {
+    let status = core.instance(vrrp::InstanceId(instance))?;
+    Some(InstanceStatus {
+        instance,
+        state: status.state,
+        priority_effective: status.effective_priority,
+        active: status.active,
+        weights: status.tracks.iter().map(|track| track.weight).collect(),
+        counters: owned(named(&status.counters)),
+    })
+}
+
+/// The counters that belong to no instance, under the leaf names of RFC 8347.
+fn global(counters: GlobalCounters) -> impl Iterator<Item = (&'static str, u64)> {
+    let GlobalCounters {
+        checksum_errors,
+        version_errors,
+        vrid_errors,
+        ip_ttl_errors,
+    } = counters;
+    [
+        ("checksum-errors", checksum_errors),
+        ("version-errors", version_errors),
+        ("vrid-errors", vrid_errors),
+        ("ip-ttl-errors", ip_ttl_errors),
+    ]
+    .into_iter()
+}
+
+fn owned(counters: impl Iterator<Item = (&'static str, u64)>) -> Vec<(String, u64)> {
+    counters
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}
+
+/// The counters of an instance under the leaf names of RFC 8347.
+fn named(counters: &InstanceCounters) -> impl Iterator<Item = (&'static str, u64)> {
+    // Taken apart, so that a counter that is added cannot be forgotten here.
+    let InstanceCounters {
+        master_transitions,
+        advertisement_rcvd,
+        advertisement_sent,
+        interval_errors,
+        priority_zero_pkts_rcvd,
+        priority_zero_pkts_sent,
+        invalid_type_pkts_rcvd,
+        address_list_errors,
+        packet_length_errors,
+        authentication_errors,
+        own_advertisements_rcvd,
+        received_rfc9568,
+        received_rfc5798,
+    } = *counters;
+    [
+        ("master-transitions", master_transitions),
+        ("advertisement-rcvd", advertisement_rcvd),
+        ("advertisement-sent", advertisement_sent),
+        ("interval-errors", interval_errors),
+        ("priority-zero-pkts-rcvd", priority_zero_pkts_rcvd),
+        ("priority-zero-pkts-sent", priority_zero_pkts_sent),
+        ("invalid-type-pkts-rcvd", invalid_type_pkts_rcvd),
+        ("address-list-errors", address_list_errors),
+        ("packet-length-errors", packet_length_errors),
+        ("authentication-errors", authentication_errors),
+        ("own-advertisements-rcvd", own_advertisements_rcvd),
+        ("checksum-rfc9568-rcvd", received_rfc9568),
+        ("checksum-rfc5798-rcvd", received_rfc5798),
+    ]
+    .into_iter()
+}

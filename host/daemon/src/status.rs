@@ -1,0 +1,114 @@
+//! `status --json`: a stable interface (DESIGN §8). Keys are added, never renamed or removed.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// The daemon as it is now.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Status {
+    /// This node's name.
+    pub(crate) node: String,
+    /// Version of vrrp-host.
+    pub(crate) version: String,
+    /// Process ids; null while a process is being restarted.
+    pub(crate) processes: Processes,
+    /// Datagrams discarded before an instance was found for them, in the words of RFC 8347.
+    pub(crate) counters: BTreeMap<String, u64>,
+    pub(crate) instances: BTreeMap<String, Instance>,
+    pub(crate) checks: BTreeMap<String, Check>,
+    pub(crate) hooks: BTreeMap<String, Hook>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Processes {
+    pub(crate) supervisor: u32,
+    pub(crate) router: Option<u32>,
+    pub(crate) worker: Option<u32>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Instance {
+    /// `INIT`, `FAULT`, `BACKUP` or `MASTER`.
+    pub(crate) state: String,
+    /// Time of the last transition, RFC 3339 in UTC.
+    pub(crate) since: String,
+    /// Why it is in this state.
+    pub(crate) reason: String,
+    pub(crate) virtual_router_id: u8,
+    pub(crate) interface: String,
+    /// Protocol version, 2 or 3.
+    pub(crate) version: u8,
+    pub(crate) priority: Priority,
+    pub(crate) virtual_addresses: Vec<String>,
+    /// The MASTER as this node knows it; null when none is known.
+    pub(crate) master: Option<Master>,
+    /// The tracked checks, by name.
+    pub(crate) tracks: BTreeMap<String, Track>,
+    /// Counters in the words of RFC 8347.
+    pub(crate) counters: BTreeMap<String, u64>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Priority {
+    pub(crate) base: u8,
+    pub(crate) effective: u8,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Master {
+    pub(crate) address: String,
+    pub(crate) priority: u8,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Track {
+    /// `pending`, `up`, `down` or `unknown`.
+    pub(crate) standing: String,
+    /// `fault`, `release` or the weight.
+    pub(crate) on_fail: String,
+    /// What it adds to the priority now.
+    pub(crate) weight: i32,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Check {
+    /// `passing`, `warning`, `failing`, `error`, or `none` before the first run.
+    pub(crate) verdict: String,
+    /// The module's own words, or the error.
+    pub(crate) summary: String,
+    /// Since when the verdict has been this one, RFC 3339 in UTC; null before the first run.
+    pub(crate) since: Option<String>,
+    /// `pending`, `up`, `down` or `unknown`: what it counts as after rise, fall and hold.
+    pub(crate) standing: String,
+    pub(crate) runs: u64,
+    pub(crate) errors: u64,
+    /// Wall time of the last run, microseconds.
+    pub(crate) last_run_us: u64,
+    /// What the module measured.
+    pub(crate) facts: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Hook {
+    /// Calls that ended, whether well or not.
+    pub(crate) runs: u64,
+    /// Calls that failed.
+    pub(crate) errors: u64,
+    /// Calls dropped because a newer transition made them pointless.
+    pub(crate) superseded: u64,
+    /// Calls that wait or run.
+    pub(crate) pending: usize,
+    /// How the last call ended: `done`, or the error; null before the first.
+    pub(crate) last_result: Option<String>,
+    /// When it ended, RFC 3339 in UTC.
+    pub(crate) last_at: Option<String>,
+}

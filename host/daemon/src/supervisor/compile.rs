@@ -1,0 +1,180 @@
+//! Components are compiled by a short-lived child: Cranelift works on input that we did not write,
+//! for up to a minute and hundreds of megabytes, and none of that belongs in a process that lives on.
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use serde::{Deserialize, Serialize};
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
+use vrrp_sandbox::{CompiledCache, Compiler, EngineConfig};
+
+use crate::config::ModuleSource;
+use crate::exit::{Failure, chain};
+use crate::modules;
+
+/// Largest component file, bytes.
+const COMPONENT_MAX: u64 = 32 * 1024 * 1024;
+/// CPU time of the child, seconds.
+const CPU_SECONDS_MAX: u64 = 120;
+/// Address space of the child, bytes; Cranelift took 410 MB for a 12 MB component.
+const ADDRESS_SPACE_MAX: u64 = 4 * 1024 * 1024 * 1024;
+/// Wall time after which the child is given up.
+const WALL_MAX: Duration = Duration::from_secs(180);
+
+/// What the child is asked.
+#[derive(Debug, Serialize, Deserialize)]
+struct Request {
+    cache: PathBuf,
+    memory_max: u64,
+    modules: Vec<Source>,
+}
+
+/// Where a component comes from, as the child is told.
+#[derive(Debug, Serialize, Deserialize)]
+enum Source {
+    BuiltIn(String),
+    File(PathBuf),
+}
+
+/// Key in the cache, or why there is none; one for each module asked for.
+pub(super) type Compiled = Vec<Result<String, String>>;
+
+/// The folder of compiled modules.
+pub(crate) fn cache_dir(state_dir: &Path) -> PathBuf {
+    state_dir.join("modules")
+}
+
+/// Has `sources` compiled into the cache, as far as they are not there yet.
+///
+/// # Errors
+/// When the child cannot be run or does not answer.
+pub(super) async fn compile(
+    state_dir: &Path,
+    memory_max: u64,
+    sources: &[ModuleSource],
+) -> Result<Compiled, Failure> {
+    let request = Request {
+        cache: cache_dir(state_dir),
+        memory_max,
+        modules: sources
+            .iter()
+            .map(|source| match source {
+                ModuleSource::BuiltIn(name) => Source::BuiltIn(name.clone()),
+                ModuleSource::File(path) => Source::File(path.clone()),
+            })
+            .collect(),
+    };
+    let request = serde_json::to_vec(&request).map_err(Failure::internal)?;
+    let mut child = Command::new("/proc/self/exe")
+        .args(["role", "compile"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| Failure::internal(format!("cannot start the compiler: {error}")))?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // A child that died early shows in its status.
+        let _ = stdin.write_all(&request).await;
+    }
+    let output = tokio::time::timeout(WALL_MAX, child.wait_with_output())
+        .await
+        .map_err(|_| {
+            Failure::config(format!(
+                "compiling the modules took longer than {WALL_MAX:?}"
+            ))
+        })?
+        .map_err(Failure::internal)?;
+    if !output.status.success() {
+        return Err(Failure::config(format!(
+            "compiling the modules failed ({}): is a module too large or broken?",
+            output.status
+        )));
+    }
+    serde_json::from_slice(&output.stdout).map_err(Failure::internal)
+}
+
+/// The child: reads a [`Request`] from its standard input, writes a [`Compiled`] to its standard output.
+///
+/// # Errors
+/// When it was not started by [`compile`], or the cache cannot be written.
+pub(crate) fn child() -> Result<(), Failure> {
+    limit(Resource::Cpu, CPU_SECONDS_MAX)?;
+    limit(Resource::As, ADDRESS_SPACE_MAX)?;
+    let mut text = Vec::new();
+    std::io::stdin()
+        .read_to_end(&mut text)
+        .map_err(Failure::internal)?;
+    let request: Request = serde_json::from_slice(&text)
+        .map_err(|_| Failure::internal("this role is started by vrrp-host itself, not by hand"))?;
+    let config = EngineConfig {
+        memory_max: request.memory_max,
+        ..EngineConfig::default()
+    };
+    let compiler = Compiler::new(&config).map_err(Failure::internal)?;
+    let cache = CompiledCache::new(&request.cache);
+    let compiled: Compiled = request
+        .modules
+        .iter()
+        .map(|source| compile_one(&compiler, &cache, source))
+        .collect();
+    let answer = serde_json::to_vec(&compiled).map_err(Failure::internal)?;
+    std::io::stdout()
+        .write_all(&answer)
+        .map_err(Failure::internal)
+}
+
+fn limit(resource: Resource, wanted: u64) -> Result<(), Failure> {
+    let maximum = getrlimit(resource).maximum;
+    let value = Some(maximum.map_or(wanted, |maximum| maximum.min(wanted)));
+    setrlimit(
+        resource,
+        Rlimit {
+            current: value,
+            maximum: value,
+        },
+    )
+    .map_err(Failure::internal)
+}
+
+fn compile_one(
+    compiler: &Compiler,
+    cache: &CompiledCache,
+    source: &Source,
+) -> Result<String, String> {
+    let component = match source {
+        Source::BuiltIn(name) => modules::find(name)
+            .ok_or_else(|| format!("there is no module {name} in this binary"))?
+            .to_vec(),
+        Source::File(path) => read(path)?,
+    };
+    let key = compiler.cache_key(&component);
+    // One that is damaged or not ours is compiled again.
+    if cache.load(&key).is_ok() {
+        return Ok(key);
+    }
+    let compiled = compiler
+        .compile(&component)
+        .map_err(|error| chain(&error))?;
+    cache
+        .store(&key, &compiled)
+        .map_err(|error| chain(&error))?;
+    Ok(key)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    let explain = |error: std::io::Error| format!("cannot read {}: {error}", path.display());
+    let file = std::fs::File::open(path).map_err(explain)?;
+    let mut component = Vec::new();
+    file.take(COMPONENT_MAX + 1)
+        .read_to_end(&mut component)
+        .map_err(explain)?;
+    if component.len() as u64 > COMPONENT_MAX {
+        return Err(format!("{} is larger than 32 MiB", path.display()));
+    }
+    Ok(component)
+}

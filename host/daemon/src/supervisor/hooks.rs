@@ -1,0 +1,216 @@
+//! Hooks: one ordered queue for each instance, one call at a time (DESIGN §7).
+//!
+//! This is the bookkeeping alone, without clock and channel: the supervisor sends what
+//! [`Queues::next`] returns and reports what became of it.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::setup::InstancePlan;
+use crate::config::NotifyOn;
+use crate::ipc::{CallHook, HookOutcome};
+
+/// Calls of a hook that asks to be retried, the first one included.
+const ATTEMPTS_MAX: u32 = 6;
+/// Wait before the second attempt; it doubles with each further one.
+const RETRY_DELAY: Duration = Duration::from_millis(250);
+
+/// The queues of all instances.
+#[derive(Debug)]
+pub(super) struct Queues {
+    queues: Vec<Queue>,
+    next_call: u64,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: VecDeque<Pending>,
+    running: Option<Pending>,
+    /// The head waits for its next attempt.
+    paused: bool,
+    sequence: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Pending {
+    call: CallHook,
+    every: bool,
+    attempt: u32,
+}
+
+/// What the end of a call means.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum AfterCall {
+    /// It did what it should.
+    Done { hook: usize },
+    /// It failed for good.
+    Failed {
+        hook: usize,
+        message: String,
+        attempts: u32,
+    },
+    /// It is to be called again after a while, unless a newer transition makes it pointless.
+    RetryAfter {
+        hook: usize,
+        message: String,
+        delay: Duration,
+    },
+    /// Nobody waits for this call any more.
+    Forgotten,
+}
+
+impl Queues {
+    pub(super) fn new(instances: usize) -> Self {
+        Self {
+            queues: (0..instances).map(|_| Queue::default()).collect(),
+            next_call: 1,
+        }
+    }
+
+    /// Queues the hooks of an instance for a transition described by `template`, whose `call`, `hook`
+    /// and `sequence` are filled in here. Calls for older transitions that have not begun are dropped
+    /// unless their hook wants every one; returns the hooks of the dropped ones.
+    pub(super) fn enqueue(
+        &mut self,
+        instance: usize,
+        plan: &InstancePlan,
+        on: NotifyOn,
+        every: impl Fn(usize) -> bool,
+        template: &CallHook,
+    ) -> Vec<usize> {
+        let Some(queue) = self.queues.get_mut(instance) else {
+            return Vec::new();
+        };
+        queue.sequence += 1;
+        let mut superseded = Vec::new();
+        queue.waiting.retain(|pending| {
+            if !pending.every {
+                superseded.push(hook_of(pending));
+            }
+            pending.every
+        });
+        queue.paused = false;
+        for (states, hook) in &plan.notify {
+            if states.contains(&on) {
+                let call = CallHook {
+                    call: 0,
+                    hook: u32::try_from(*hook).unwrap_or(u32::MAX),
+                    sequence: queue.sequence,
+                    ..template.clone()
+                };
+                queue.waiting.push_back(Pending {
+                    call,
+                    every: every(*hook),
+                    attempt: 1,
+                });
+            }
+        }
+        superseded
+    }
+
+    /// The next call of an instance, if none is under way and none has to wait.
+    pub(super) fn next(&mut self, instance: usize) -> Option<CallHook> {
+        let queue = self.queues.get_mut(instance)?;
+        if queue.running.is_some() || queue.paused {
+            return None;
+        }
+        let mut pending = queue.waiting.pop_front()?;
+        pending.call.call = self.next_call;
+        self.next_call += 1;
+        let call = pending.call.clone();
+        queue.running = Some(pending);
+        Some(call)
+    }
+
+    /// The instance for which `call` is under way.
+    pub(super) fn instance_of(&self, call: u64) -> Option<usize> {
+        self.queues.iter().position(|queue| {
+            queue
+                .running
+                .as_ref()
+                .is_some_and(|running| running.call.call == call)
+        })
+    }
+
+    /// Takes in how a call ended.
+    pub(super) fn ended(&mut self, call: u64, outcome: HookOutcome) -> AfterCall {
+        let Some(instance) = self.instance_of(call) else {
+            return AfterCall::Forgotten;
+        };
+        let queue = &mut self.queues[instance];
+        let Some(mut pending) = queue.running.take() else {
+            return AfterCall::Forgotten;
+        };
+        let hook = hook_of(&pending);
+        match outcome {
+            HookOutcome::Done => AfterCall::Done { hook },
+            HookOutcome::Permanent(message) => AfterCall::Failed {
+                hook,
+                message,
+                attempts: pending.attempt,
+            },
+            HookOutcome::Retry(message) if pending.attempt == ATTEMPTS_MAX => AfterCall::Failed {
+                hook,
+                message,
+                attempts: pending.attempt,
+            },
+            HookOutcome::Retry(message) => {
+                let superseded = pending.call.sequence != queue.sequence && !pending.every;
+                if superseded {
+                    return AfterCall::Failed {
+                        hook,
+                        message,
+                        attempts: pending.attempt,
+                    };
+                }
+                let delay = RETRY_DELAY * 2_u32.pow(pending.attempt - 1);
+                pending.attempt += 1;
+                queue.waiting.push_front(pending);
+                queue.paused = true;
+                AfterCall::RetryAfter {
+                    hook,
+                    message,
+                    delay,
+                }
+            }
+        }
+    }
+
+    /// The wait before a retry is over.
+    pub(super) fn resume(&mut self, instance: usize) {
+        if let Some(queue) = self.queues.get_mut(instance) {
+            queue.paused = false;
+        }
+    }
+
+    /// The calls under way, for when the worker that ran them died.
+    pub(super) fn running(&self) -> Vec<u64> {
+        self.queues
+            .iter()
+            .filter_map(|queue| queue.running.as_ref().map(|running| running.call.call))
+            .collect()
+    }
+
+    /// Whether nothing is queued or under way.
+    pub(super) fn is_idle(&self) -> bool {
+        self.queues
+            .iter()
+            .all(|queue| queue.running.is_none() && queue.waiting.is_empty())
+    }
+
+    /// Calls of `hook` that wait or run.
+    pub(super) fn pending(&self, hook: usize) -> usize {
+        self.queues
+            .iter()
+            .flat_map(|queue| queue.waiting.iter().chain(&queue.running))
+            .filter(|pending| hook_of(pending) == hook)
+            .count()
+    }
+}
+
+fn hook_of(pending: &Pending) -> usize {
+    usize::try_from(pending.call.hook).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,282 @@
+//! What the supervisor knows of instances, checks and hooks: for `status`, the log and the hooks.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use vrrp::{OnFail, Outcome, Standing, State};
+
+use super::setup::{InstancePlan, Setup};
+use crate::ipc::{InstanceStatus, StateChange, WorkerReport};
+use crate::status;
+
+/// Everything known, by number.
+#[derive(Debug)]
+pub(super) struct Known {
+    pub(super) instances: Vec<Instance>,
+    pub(super) checks: Vec<Check>,
+    pub(super) hooks: Vec<Hook>,
+    /// The router's counters that belong to no instance.
+    pub(super) counters: Vec<(String, u64)>,
+}
+
+#[derive(Debug)]
+pub(super) struct Instance {
+    pub(super) state: State,
+    since: SystemTime,
+    reason: String,
+    /// The router's last answer.
+    detail: Option<InstanceStatus>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Check {
+    pub(super) outcome: Option<Outcome>,
+    pub(super) summary: String,
+    since: Option<SystemTime>,
+    pub(super) standing: Option<Standing>,
+    runs: u64,
+    errors: u64,
+    last_run: Duration,
+    facts: Vec<(String, String)>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Hook {
+    pub(super) runs: u64,
+    pub(super) errors: u64,
+    pub(super) superseded: u64,
+    last: Option<(String, SystemTime)>,
+}
+
+impl Known {
+    pub(super) fn new(setup: &Setup) -> Self {
+        Self {
+            instances: setup
+                .instances
+                .iter()
+                .map(|_| Instance {
+                    state: State::Initialize,
+                    since: SystemTime::now(),
+                    reason: "vrrp-host started".to_owned(),
+                    detail: None,
+                })
+                .collect(),
+            checks: setup.checks.iter().map(|_| Check::default()).collect(),
+            hooks: setup.hooks.iter().map(|_| Hook::default()).collect(),
+            counters: Vec::new(),
+        }
+    }
+
+    /// Takes in a run of a check; true when its verdict is another one than before.
+    pub(super) fn reported(&mut self, report: &WorkerReport) -> bool {
+        let Some(check) = position(report.check).and_then(|index| self.checks.get_mut(index))
+        else {
+            return false;
+        };
+        check.runs += 1;
+        check.last_run = report.wall;
+        check.summary.clone_from(&report.summary);
+        check.facts.clone_from(&report.facts);
+        if report.outcome == Outcome::Error {
+            check.errors += 1;
+        }
+        let changed = check.outcome != Some(report.outcome);
+        if changed {
+            check.outcome = Some(report.outcome);
+            check.since = Some(SystemTime::now());
+        }
+        changed
+    }
+
+    /// Takes in a transition.
+    pub(super) fn changed(&mut self, change: &StateChange, reason: &str) {
+        if let Some(instance) =
+            position(change.instance).and_then(|index| self.instances.get_mut(index))
+        {
+            instance.state = change.after;
+            instance.since = UNIX_EPOCH + Duration::from_millis(change.at_unix_ms);
+            reason.clone_into(&mut instance.reason);
+        }
+    }
+
+    /// Takes in part of the router's status.
+    pub(super) fn detailed(&mut self, status: InstanceStatus) {
+        if let Some(instance) =
+            position(status.instance).and_then(|index| self.instances.get_mut(index))
+        {
+            instance.detail = Some(status);
+        }
+    }
+
+    /// Takes in how a call of a hook ended.
+    pub(super) fn hook_ended(&mut self, hook: usize, error: Option<&str>) {
+        if let Some(hook) = self.hooks.get_mut(hook) {
+            hook.runs += 1;
+            hook.errors += u64::from(error.is_some());
+            hook.last = Some((error.unwrap_or("done").to_owned(), SystemTime::now()));
+        }
+    }
+
+    /// Everything as `status` shows it.
+    pub(super) fn status(
+        &self,
+        node: &str,
+        setup: &Setup,
+        processes: status::Processes,
+        pending: impl Fn(usize) -> usize,
+    ) -> status::Status {
+        status::Status {
+            node: node.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            processes,
+            counters: self.counters.iter().cloned().collect(),
+            instances: setup
+                .instances
+                .iter()
+                .zip(&self.instances)
+                .map(|(plan, known)| {
+                    (
+                        plan.instance.name.clone(),
+                        self.instance(plan, known, setup),
+                    )
+                })
+                .collect(),
+            checks: setup
+                .checks
+                .iter()
+                .zip(&self.checks)
+                .map(|(check, known)| (check.name.clone(), known.status()))
+                .collect(),
+            hooks: setup
+                .hooks
+                .iter()
+                .zip(&self.hooks)
+                .enumerate()
+                .map(|(index, (hook, known))| (hook.name.clone(), known.status(pending(index))))
+                .collect(),
+        }
+    }
+
+    fn instance(&self, plan: &InstancePlan, known: &Instance, setup: &Setup) -> status::Instance {
+        let detail = known.detail.as_ref();
+        let base = plan.instance.priority.get();
+        status::Instance {
+            state: known.state.to_string(),
+            since: timestamp(known.since),
+            reason: known.reason.clone(),
+            virtual_router_id: plan.instance.virtual_router_id.0.get(),
+            interface: plan.instance.interface.clone(),
+            version: match plan.instance.version {
+                vrrp::Version::V2 => 2,
+                vrrp::Version::V3 => 3,
+            },
+            priority: status::Priority {
+                base,
+                effective: detail.map_or(base, |detail| detail.priority_effective),
+            },
+            virtual_addresses: plan
+                .instance
+                .virtual_addresses
+                .iter()
+                .map(|address| format!("{}/{}", address.address, address.prefix_length))
+                .collect(),
+            master: detail
+                .and_then(|detail| detail.active)
+                .map(|(address, priority)| status::Master {
+                    address: address.to_string(),
+                    priority,
+                }),
+            tracks: self.tracks(plan, detail, setup),
+            counters: detail
+                .map(|detail| detail.counters.iter().cloned().collect())
+                .unwrap_or_default(),
+        }
+    }
+
+    fn tracks(
+        &self,
+        plan: &InstancePlan,
+        detail: Option<&InstanceStatus>,
+        setup: &Setup,
+    ) -> BTreeMap<String, status::Track> {
+        plan.tracks
+            .iter()
+            .zip(&plan.instance.tracks)
+            .enumerate()
+            .filter_map(|(index, (&check, track))| {
+                let name = setup.checks.get(check)?.name.clone();
+                let track = status::Track {
+                    standing: standing_word(self.checks.get(check)?.standing).to_owned(),
+                    on_fail: match track.on_fail {
+                        OnFail::Fault => "fault".to_owned(),
+                        OnFail::Release => "release".to_owned(),
+                        OnFail::Weight(weight) => format!("{weight:+}"),
+                    },
+                    weight: detail
+                        .and_then(|detail| detail.weights.get(index))
+                        .copied()
+                        .unwrap_or_default(),
+                };
+                Some((name, track))
+            })
+            .collect()
+    }
+}
+
+impl Check {
+    fn status(&self) -> status::Check {
+        status::Check {
+            verdict: verdict_word(self.outcome).to_owned(),
+            summary: self.summary.clone(),
+            since: self.since.map(timestamp),
+            standing: standing_word(self.standing).to_owned(),
+            runs: self.runs,
+            errors: self.errors,
+            last_run_us: u64::try_from(self.last_run.as_micros()).unwrap_or(u64::MAX),
+            facts: self.facts.iter().cloned().collect(),
+        }
+    }
+}
+
+impl Hook {
+    fn status(&self, pending: usize) -> status::Hook {
+        status::Hook {
+            runs: self.runs,
+            errors: self.errors,
+            superseded: self.superseded,
+            pending,
+            last_result: self.last.as_ref().map(|(result, _)| result.clone()),
+            last_at: self.last.as_ref().map(|(_, at)| timestamp(*at)),
+        }
+    }
+}
+
+/// The word for a verdict in the log and in `status`.
+pub(super) fn verdict_word(outcome: Option<Outcome>) -> &'static str {
+    match outcome {
+        None => "none",
+        Some(Outcome::Passing) => "passing",
+        Some(Outcome::Warning) => "warning",
+        Some(Outcome::Failing) => "failing",
+        Some(Outcome::Error) => "error",
+    }
+}
+
+/// The word for a standing in the log and in `status`.
+pub(super) fn standing_word(standing: Option<Standing>) -> &'static str {
+    match standing {
+        None | Some(Standing::Pending) => "pending",
+        Some(Standing::Up) => "up",
+        Some(Standing::Down) => "down",
+        Some(Standing::Unknown) => "unknown",
+    }
+}
+
+/// A number of the channel as an index.
+pub(super) fn position(number: u32) -> Option<usize> {
+    usize::try_from(number).ok()
+}
+
+fn timestamp(at: SystemTime) -> String {
+    humantime::format_rfc3339_millis(at).to_string()
+}

@@ -1,0 +1,145 @@
+//! The supervisor: the process that systemd or a person starts. It owns cluster.toml, the two children,
+//! the control socket and, as broker, the privileged acts that a grant allows.
+//!
+//! [`run`] finds everything that can be wrong before anything starts; [`Supervisor`] then
+//! passes on what the children say and acts for them when they die.
+
+mod broker;
+mod children;
+pub(crate) mod compile;
+mod control;
+mod guardian;
+mod hooks;
+mod known;
+mod prepare;
+mod running;
+mod setup;
+
+use std::path::Path;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tracing::info;
+use vrrp_linux::{link, rights};
+
+pub(crate) use control::{Request, Response};
+pub(crate) use prepare::{read, try_modules};
+
+use crate::cli::Options;
+use crate::exit::Failure;
+use crate::logging;
+use prepare::Checked;
+use running::{Event, Supervisor};
+use setup::Setup;
+
+/// Messages that wait for the supervisor; a child that says more has to wait.
+const EVENTS_MAX: usize = 1024;
+
+/// Runs the daemon until SIGTERM or SIGINT.
+///
+/// # Errors
+/// When the file or a module is wrong, rights are missing, or another daemon runs: then nothing was started.
+pub(crate) fn run(options: &Options) -> Result<(), Failure> {
+    let checked = read(options)?;
+    check_host(&checked)?;
+    let _log = logging::start(options.log_format);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::internal)?;
+    runtime.block_on(run_checked(options, checked))
+}
+
+async fn run_checked(options: &Options, checked: Checked) -> Result<(), Failure> {
+    for line in checked.warnings.lines() {
+        tracing::warn!("{line}");
+    }
+    prepare::prepare_cache(options)?;
+    let (events, receiver) = mpsc::channel(EVENTS_MAX);
+    let control = listen(&options.control, &events).await?;
+    deliver_signals(&events)?;
+    let setup = Setup::for_node(&checked.cluster);
+    let keys = prepare::compile_modules(options, &checked.source, &setup).await?;
+    let mut supervisor = Supervisor::start(options, checked, setup, keys, events, receiver).await?;
+    info!("node {}: ready", supervisor.node());
+    notify_manager(&[sd_notify::NotifyState::Ready]);
+    supervisor.run().await;
+    notify_manager(&[sd_notify::NotifyState::Stopping]);
+    supervisor.stop().await;
+    drop(control);
+    info!("stopped");
+    Ok(())
+}
+
+/// What the file needs of this host: rights and interfaces.
+fn check_host(checked: &Checked) -> Result<(), Failure> {
+    let missing: Vec<_> = checked
+        .cluster
+        .instances
+        .iter()
+        .filter(|instance| !link::exists(&instance.interface))
+        .map(|instance| {
+            let place = ["instances", &instance.name, "interface"];
+            let message = format!("this host has no interface {}", instance.interface);
+            checked
+                .source
+                .error_at(&place, &message)
+                .help("`ip link` lists those it has")
+        })
+        .collect();
+    if !missing.is_empty() {
+        return Err(Failure::config(checked.source.report(missing)));
+    }
+    let lacking = rights::missing_capabilities().map_err(Failure::internal)?;
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::rights(format!(
+        "missing rights: {}; run as root, or give the service AmbientCapabilities={}",
+        lacking.join(", "),
+        lacking.join(" ")
+    )))
+}
+
+async fn listen(path: &Path, events: &mpsc::Sender<Event>) -> Result<control::Control, Failure> {
+    let events = events.clone();
+    control::Control::listen(path, move |request, answer| {
+        // A supervisor that is too busy to take the request drops the place for the answer, which the client sees.
+        let _ = events.try_send(Event::Control(request, answer));
+    })
+    .await
+}
+
+fn deliver_signals(events: &mpsc::Sender<Event>) -> Result<(), Failure> {
+    deliver(events, SignalKind::terminate(), || {
+        Event::Terminate("SIGTERM")
+    })?;
+    deliver(events, SignalKind::interrupt(), || {
+        Event::Terminate("SIGINT")
+    })?;
+    deliver(events, SignalKind::hangup(), || Event::Hangup)
+}
+
+fn deliver(
+    events: &mpsc::Sender<Event>,
+    kind: SignalKind,
+    event: fn() -> Event,
+) -> Result<(), Failure> {
+    let mut stream = signal(kind).map_err(Failure::internal)?;
+    let events = events.clone();
+    tokio::spawn(async move {
+        while stream.recv().await.is_some() {
+            if events.send(event()).await.is_err() {
+                return;
+            }
+        }
+    });
+    Ok(())
+}
+
+/// Tells systemd, when it is there (`Type=notify`).
+fn notify_manager(state: &[sd_notify::NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        tracing::debug!(%error, "systemd not notified");
+    }
+}

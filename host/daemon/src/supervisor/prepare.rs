@@ -1,0 +1,184 @@
+//! Everything that can be wrong is found before anything starts: the file, its modules, their configuration.
+
+use std::collections::BTreeMap;
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+
+use tokio::sync::mpsc;
+
+use super::children::{Child, FromChild};
+use super::compile::{self, cache_dir};
+use super::setup::{Setup, module_setup, schedule};
+use crate::cli::Options;
+use crate::config::{self, Cluster, Diagnostic, Loaded, Module, ModuleSource, Report, Source};
+use crate::exit::{Failure, chain};
+use crate::ipc::{FromWorker, LoadFailure, ToWorker};
+use crate::modules;
+
+/// The file, read and checked; its modules are not loaded yet.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    pub(crate) cluster: Cluster,
+    pub(crate) source: Source,
+    pub(crate) warnings: Report,
+}
+
+/// Reads and checks cluster.toml.
+///
+/// # Errors
+/// With every error of the file at once.
+pub(crate) fn read(options: &Options) -> Result<Checked, Failure> {
+    let Some(path) = &options.config else {
+        return Err(Failure::usage(
+            "which file? vrrp-host --config cluster.toml",
+        ));
+    };
+    match config::load(path, options.node.as_deref(), &modules::names()) {
+        Ok(Loaded {
+            cluster,
+            source,
+            warnings,
+        }) => Ok(Checked {
+            cluster,
+            source,
+            warnings,
+        }),
+        Err(error) => Err(Failure::config(chain(&error))),
+    }
+}
+
+/// Compiles the modules of `setup` into the cache; the keys come in the order of [`Setup::modules`].
+///
+/// # Errors
+/// With an error for each module that does not compile.
+pub(super) async fn compile_modules(
+    options: &Options,
+    source: &Source,
+    setup: &Setup,
+) -> Result<Vec<String>, Failure> {
+    let mut distinct: Vec<ModuleSource> = Vec::new();
+    for module in setup.modules() {
+        if !distinct.contains(&module.source) {
+            distinct.push(module.source.clone());
+        }
+    }
+    if distinct.is_empty() {
+        return Ok(Vec::new());
+    }
+    let compiled = compile::compile(&options.state_dir, setup.memory_max(), &distinct).await?;
+    let keys: BTreeMap<usize, Result<String, String>> = compiled.into_iter().enumerate().collect();
+    let mut errors = Vec::new();
+    let mut found = Vec::new();
+    for module in setup.modules() {
+        let index = distinct.iter().position(|source| *source == module.source);
+        match index.and_then(|index| keys.get(&index)) {
+            Some(Ok(key)) => found.push(key.clone()),
+            Some(Err(message)) => {
+                errors.push(source.error_at(&[&module.path[0], &module.path[1], "module"], message))
+            }
+            None => {
+                return Err(Failure::internal(
+                    "the compiler answered for fewer modules than asked",
+                ));
+            }
+        }
+    }
+    if errors.is_empty() {
+        Ok(found)
+    } else {
+        Err(Failure::config(source.report(errors)))
+    }
+}
+
+/// Tells a worker what to load.
+pub(super) fn send_setup(worker: &Child<ToWorker>, setup: &Setup, keys: &[String]) {
+    let mut keys = keys.iter().cloned();
+    for check in &setup.checks {
+        let key = keys.next().unwrap_or_default();
+        worker.send(ToWorker::Check(
+            module_setup(&check.name, &check.module, key),
+            schedule(check),
+        ));
+    }
+    for hook in &setup.hooks {
+        let key = keys.next().unwrap_or_default();
+        worker.send(ToWorker::Hook(module_setup(&hook.name, &hook.module, key)));
+    }
+    worker.send(ToWorker::Load {
+        memory_max: setup.memory_max(),
+    });
+}
+
+/// The failures of a load in the words of the file.
+pub(super) fn load_report(source: &Source, setup: &Setup, failures: &[LoadFailure]) -> Report {
+    source.report(
+        failures
+            .iter()
+            .map(|failure| diagnostic(source, setup, failure))
+            .collect(),
+    )
+}
+
+fn diagnostic(source: &Source, setup: &Setup, failure: &LoadFailure) -> Diagnostic {
+    let index = usize::try_from(failure.index).unwrap_or(usize::MAX);
+    let module: Option<&Module> = if failure.is_check {
+        setup.checks.get(index).map(|check| &check.module)
+    } else {
+        setup.hooks.get(index).map(|hook| &hook.module)
+    };
+    let path = module.map_or_else(Default::default, |module| module.path.clone());
+    match &failure.pointer {
+        Some(pointer) => source.module_error(&path, pointer, &failure.message),
+        None => source.error_at(&[&path[0], &path[1], "module"], &failure.message),
+    }
+}
+
+/// Loads every module of the file in a worker of its own, for all nodes, and ends it.
+///
+/// # Errors
+/// With every error of every module.
+pub(crate) async fn try_modules(options: &Options, checked: &Checked) -> Result<(), Failure> {
+    prepare_cache(options)?;
+    let setup = Setup::whole(&checked.cluster);
+    let keys = compile_modules(options, &checked.source, &setup).await?;
+    let (sender, mut receiver) = mpsc::channel(16);
+    let worker = Child::spawn("worker", options, sender, |event| event)
+        .map_err(|error| Failure::internal(chain(&error)))?;
+    send_setup(&worker, &setup, &keys);
+    let failures = loop {
+        match receiver.recv().await {
+            Some(FromChild::Message(FromWorker::Loaded { failures, .. })) => break failures,
+            Some(FromChild::Message(_)) => {}
+            Some(FromChild::Gone(ending)) => {
+                return Err(Failure::internal(format!(
+                    "the worker died while loading: {ending}"
+                )));
+            }
+            None => return Err(Failure::internal("the worker died while loading")),
+        }
+    };
+    if failures.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::config(load_report(
+            &checked.source,
+            &setup,
+            &failures,
+        )))
+    }
+}
+
+/// Makes the folder of compiled modules, readable by the worker's own user.
+pub(super) fn prepare_cache(options: &Options) -> Result<(), Failure> {
+    let folder = cache_dir(&options.state_dir);
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o755)
+        .create(&folder)
+        .map_err(|error| {
+            Failure::rights(format!(
+                "cannot keep compiled modules in {}: {error}; --state-dir names another place",
+                folder.display()
+            ))
+        })
+}

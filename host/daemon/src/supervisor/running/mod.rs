@@ -1,0 +1,276 @@
+//! The supervisor at work: one loop over everything that happens to it.
+
+mod hooks;
+mod router;
+mod status;
+mod worker;
+
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep, timeout_at};
+use tracing::{info, warn};
+use vrrp::State;
+
+use super::broker::Broker;
+use super::children::{Child, FromChild};
+use super::control::{Request, Response};
+use super::guardian::{self, Guardian};
+use super::hooks::Queues;
+use super::known::{Known, position};
+use super::prepare::Checked;
+use super::setup::{Setup, instance_setup};
+use crate::cli::Options;
+use crate::config::NotifyOn;
+use crate::config::Source;
+use crate::exit::Failure;
+use crate::ipc::{
+    BrokerReply, FromRouter, FromWorker, HookOutcome, InstanceSetup, ToRouter, ToWorker,
+};
+
+/// First pause before a dead child is started again; it doubles up to [`RESTART_DELAY_MAX`].
+const RESTART_DELAY: Duration = Duration::from_millis(50);
+/// Longest pause before a dead child is started again.
+const RESTART_DELAY_MAX: Duration = Duration::from_secs(10);
+/// A child that lived this long starts again without a longer pause.
+const STABLE_AFTER: Duration = Duration::from_secs(60);
+/// How long the router may take to give everything away.
+const ROUTER_STOP: Duration = Duration::from_secs(3);
+/// How long hooks may take at a stop (DESIGN §7, `stop-grace`).
+const STOP_GRACE: Duration = Duration::from_secs(2);
+
+/// Something that happened to the supervisor.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// The router, by generation: what a dead one still says is for nobody.
+    Router(u32, FromChild<FromRouter>),
+    Worker(u32, FromChild<FromWorker>),
+    Control(Request, oneshot::Sender<Response>),
+    BrokerDone {
+        generation: u32,
+        request: u64,
+        reply: BrokerReply,
+    },
+    HookRetry {
+        instance: usize,
+    },
+    HookDeadline {
+        call: u64,
+    },
+    StatusDeadline,
+    RestartRouter,
+    RestartWorker,
+    Terminate(&'static str),
+    Hangup,
+}
+
+/// The supervisor.
+#[derive(Debug)]
+pub(super) struct Supervisor {
+    options: Options,
+    node: String,
+    source: Source,
+    setup: Setup,
+    instances: Vec<InstanceSetup>,
+    interfaces: Vec<String>,
+    keys: Vec<String>,
+    router: Role<ToRouter>,
+    worker: Role<ToWorker>,
+    guardian: Guardian,
+    known: Known,
+    hooks: Queues,
+    broker: Broker,
+    /// Who waits for the router's status.
+    status_waiters: Vec<oneshot::Sender<Response>>,
+    events: mpsc::Sender<Event>,
+    receiver: mpsc::Receiver<Event>,
+}
+
+/// A child and its history.
+#[derive(Debug)]
+struct Role<To> {
+    child: Option<Child<To>>,
+    generation: u32,
+    started: Instant,
+    delay: Duration,
+}
+
+impl<To> Role<To> {
+    fn new() -> Self {
+        Self {
+            child: None,
+            generation: 0,
+            started: Instant::now(),
+            delay: RESTART_DELAY,
+        }
+    }
+
+    fn next_delay(&mut self) -> Duration {
+        if self.started.elapsed() >= STABLE_AFTER {
+            self.delay = RESTART_DELAY;
+        }
+        let delay = self.delay;
+        self.delay = (delay * 2).min(RESTART_DELAY_MAX);
+        delay
+    }
+}
+
+impl Supervisor {
+    /// Starts the worker, has it load every module, then starts the router.
+    ///
+    /// # Errors
+    /// When a module cannot be loaded or the router cannot take part; nothing is running then.
+    pub(super) async fn start(
+        options: &Options,
+        checked: Checked,
+        setup: Setup,
+        keys: Vec<String>,
+        events: mpsc::Sender<Event>,
+        receiver: mpsc::Receiver<Event>,
+    ) -> Result<Self, Failure> {
+        let mut supervisor = Self {
+            options: options.clone(),
+            node: checked.cluster.node.clone(),
+            source: checked.source,
+            instances: setup.instances.iter().map(instance_setup).collect(),
+            interfaces: setup.interfaces(),
+            keys,
+            router: Role::new(),
+            worker: Role::new(),
+            guardian: Guardian::default(),
+            known: Known::new(&setup),
+            hooks: Queues::new(setup.instances.len()),
+            broker: Broker::default(),
+            status_waiters: Vec::new(),
+            setup,
+            events,
+            receiver,
+        };
+        supervisor.spawn_worker().map_err(Failure::internal)?;
+        supervisor.wait_until_loaded().await?;
+        guardian::remove_left_over(&supervisor.interfaces).await;
+        supervisor.spawn_router().map_err(Failure::internal)?;
+        supervisor.wait_until_started().await?;
+        supervisor.tell_worker(ToWorker::Start);
+        Ok(supervisor)
+    }
+
+    pub(super) fn node(&self) -> &str {
+        &self.node
+    }
+
+    /// Works until somebody asks for the end.
+    pub(super) async fn run(&mut self) {
+        while let Some(event) = self.receiver.recv().await {
+            if let Event::Terminate(signal) = event {
+                info!("{signal}: giving everything away");
+                return;
+            }
+            self.handle(event).await;
+        }
+    }
+
+    /// Gives everything away, runs the `stop` hooks, ends the children.
+    pub(super) async fn stop(&mut self) {
+        if let Some(router) = &self.router.child {
+            router.send(ToRouter::Stop);
+            self.handle_until(ROUTER_STOP, |supervisor| supervisor.router.child.is_none())
+                .await;
+        }
+        self.guardian
+            .give_away(&self.instances, &self.interfaces)
+            .await;
+        for instance in 0..self.setup.instances.len() {
+            let template = self.call_template(
+                instance,
+                State::Initialize,
+                State::Initialize,
+                "vrrp-host stops",
+            );
+            self.queue_hooks(instance, NotifyOn::Stop, &template);
+        }
+        self.handle_until(STOP_GRACE, |supervisor| supervisor.hooks.is_idle())
+            .await;
+        if !self.hooks.is_idle() {
+            warn!("hooks did not end within {STOP_GRACE:?}");
+        }
+        self.worker.child = None;
+    }
+
+    async fn handle_until(&mut self, limit: Duration, done: impl Fn(&Self) -> bool) {
+        let deadline = Instant::now() + limit;
+        while !done(self) {
+            match timeout_at(deadline, self.receiver.recv()).await {
+                // Asked to end while ending: a second signal changes nothing.
+                Ok(Some(Event::Terminate(_) | Event::RestartRouter | Event::RestartWorker)) => {}
+                Ok(Some(event)) => self.handle(event).await,
+                Ok(None) | Err(_) => return,
+            }
+        }
+    }
+
+    async fn handle(&mut self, event: Event) {
+        match event {
+            Event::Router(generation, event) if generation == self.router.generation => match event
+            {
+                FromChild::Message(message) => self.router_says(message),
+                FromChild::Gone(ending) => self.router_gone(&ending).await,
+            },
+            Event::Worker(generation, event) if generation == self.worker.generation => match event
+            {
+                FromChild::Message(message) => self.worker_says(message),
+                FromChild::Gone(ending) => self.worker_gone(&ending),
+            },
+            Event::Router(..) | Event::Worker(..) => {}
+            Event::Control(request, answer) => self.asked(request, answer),
+            Event::BrokerDone {
+                generation,
+                request,
+                reply,
+            } => {
+                if generation == self.worker.generation {
+                    self.tell_worker(ToWorker::Broker { request, reply });
+                }
+            }
+            Event::HookRetry { instance } => {
+                self.hooks.resume(instance);
+                self.call_next(instance);
+            }
+            Event::HookDeadline { call } => {
+                if self.hooks.instance_of(call).is_some() {
+                    self.hook_ended(call, HookOutcome::Permanent("no answer in time".to_owned()));
+                }
+            }
+            Event::StatusDeadline => self.answer_status(),
+            Event::RestartRouter => self.restart_router(),
+            Event::RestartWorker => self.restart_worker(),
+            // Its default is to end the process, which nobody who asks for a reload wants.
+            Event::Hangup => {
+                warn!("SIGHUP: this version reads its file at the start only; restart it instead")
+            }
+            Event::Terminate(_) => {}
+        }
+    }
+
+    fn later(&self, delay: Duration, event: Event) {
+        let events = self.events.clone();
+        tokio::spawn(async move {
+            sleep(delay).await;
+            let _ = events.send(event).await;
+        });
+    }
+
+    fn instance_name(&self, instance: u32) -> String {
+        position(instance)
+            .and_then(|index| self.setup.instances.get(index))
+            .map_or_else(|| "?".to_owned(), |plan| plan.instance.name.clone())
+    }
+}
+
+fn unix_ms() -> u64 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| {
+            u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+        })
+}

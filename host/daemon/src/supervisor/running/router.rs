@@ -1,0 +1,224 @@
+//! The supervisor's side of the router: what it says, and what to do when it dies.
+
+use std::net::IpAddr;
+
+use tokio::time::Instant;
+use tracing::{debug, error, info};
+use vrrp::State;
+
+use super::{Event, Supervisor, unix_ms};
+use crate::config::NotifyOn;
+use crate::exit::{Failure, chain};
+use crate::ipc::{FromRouter, StartFailure, StateChange, ToRouter, ToWorker};
+use crate::supervisor::children::{Child, Ending, FromChild};
+use crate::supervisor::known::{position, standing_word};
+use crate::supervisor::setup::check_setup;
+
+impl Supervisor {
+    pub(super) fn spawn_router(&mut self) -> Result<(), String> {
+        self.router.generation += 1;
+        self.router.started = Instant::now();
+        let generation = self.router.generation;
+        let router = Child::spawn("router", &self.options, self.events.clone(), move |event| {
+            Event::Router(generation, event)
+        })
+        .map_err(|error| chain(&error))?;
+        for check in &self.setup.checks {
+            router.send(ToRouter::Check(check_setup(check)));
+        }
+        for instance in &self.instances {
+            router.send(ToRouter::Instance(instance.clone()));
+        }
+        router.send(ToRouter::Start);
+        self.router.child = Some(router);
+        Ok(())
+    }
+
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "what does not concern the start is handled as ever"
+    )]
+    pub(super) async fn wait_until_started(&mut self) -> Result<(), Failure> {
+        while let Some(event) = self.receiver.recv().await {
+            match event {
+                Event::Router(_, FromChild::Message(FromRouter::Started)) => return Ok(()),
+                Event::Router(_, FromChild::Message(FromRouter::StartFailed(failure))) => {
+                    return Err(match failure {
+                        StartFailure::Rights(message) => Failure::rights(message),
+                        StartFailure::Config(message) => Failure::config(message),
+                        StartFailure::System(message) => Failure::temporary(message),
+                    });
+                }
+                Event::Router(_, FromChild::Gone(ending)) => {
+                    return Err(Failure::internal(format!(
+                        "the router died at its start: {ending}"
+                    )));
+                }
+                Event::Terminate(signal) => {
+                    return Err(Failure::temporary(format!("{signal} during the start")));
+                }
+                other => self.handle(other).await,
+            }
+        }
+        Err(Failure::internal("the router died at its start"))
+    }
+
+    pub(super) fn router_says(&mut self, message: FromRouter) {
+        match message {
+            FromRouter::Started => {
+                info!("the router takes part again");
+                // A new router knows no verdicts.
+                self.tell_worker(ToWorker::RunAll);
+            }
+            FromRouter::StartFailed(failure) => error!(?failure, "the router cannot take part"),
+            FromRouter::Holds { instance, source } => self.holds(instance, source),
+            FromRouter::Released { instance } => {
+                if let Some(instance) = position(instance) {
+                    self.guardian.released(instance);
+                }
+            }
+            FromRouter::StateChanged(change) => self.state_changed(&change),
+            FromRouter::PriorityChanged {
+                instance,
+                before,
+                after,
+                reason,
+            } => {
+                let name = self.instance_name(instance);
+                info!(reason, "{name}: priority {before} -> {after}");
+            }
+            FromRouter::CheckChanged(change) => {
+                let Some(index) = position(change.check) else {
+                    return;
+                };
+                let (Some(setup), Some(known)) = (
+                    self.setup.checks.get(index),
+                    self.known.checks.get_mut(index),
+                ) else {
+                    return;
+                };
+                known.standing = Some(change.after);
+                info!(
+                    "check {}: {} -> {}",
+                    setup.name,
+                    standing_word(Some(change.before)),
+                    standing_word(Some(change.after))
+                );
+            }
+            FromRouter::Instance(status) => self.known.detailed(status),
+            FromRouter::Check {
+                check, standing, ..
+            } => {
+                if let Some(known) =
+                    position(check).and_then(|index| self.known.checks.get_mut(index))
+                {
+                    known.standing = Some(standing);
+                }
+            }
+            FromRouter::StatusEnd { counters } => {
+                self.known.counters = counters;
+                self.answer_status();
+            }
+            FromRouter::Stopped => debug!("the router gave everything away"),
+        }
+    }
+
+    pub(super) fn holds(&mut self, instance: u32, source: IpAddr) {
+        if let Some(instance) = position(instance) {
+            self.guardian.holds(instance, source);
+        }
+    }
+
+    pub(super) fn state_changed(&mut self, change: &StateChange) {
+        let Some(instance) = position(change.instance) else {
+            return;
+        };
+        let summary = change
+            .check
+            .and_then(position)
+            .and_then(|check| self.known.checks.get(check))
+            .map(|check| check.summary.as_str())
+            .filter(|summary| !summary.is_empty());
+        let reason = match summary {
+            Some(summary) => format!("{}: {summary}", change.reason),
+            None => change.reason.clone(),
+        };
+        let name = self.instance_name(change.instance);
+        info!(
+            reason,
+            priority = change.priority,
+            "{name}: {} -> {}",
+            change.before,
+            change.after
+        );
+        self.known.changed(change, &reason);
+        self.tell_worker(ToWorker::State {
+            instance: name,
+            state: change.after,
+        });
+        let on = match change.after {
+            State::Active => NotifyOn::Master,
+            State::Backup => NotifyOn::Backup,
+            State::Fault => NotifyOn::Fault,
+            State::Initialize => return,
+        };
+        let mut template = self.call_template(instance, change.before, change.after, &reason);
+        template.priority = change.priority;
+        template.at_unix_ms = change.at_unix_ms;
+        self.queue_hooks(instance, on, &template);
+    }
+
+    pub(super) async fn router_gone(&mut self, ending: &Ending) {
+        self.router.child = None;
+        self.answer_status();
+        if matches!(ending, Ending::Exited(status) if status.success()) {
+            return;
+        }
+        error!("the router died ({ending}): giving away what it held");
+        self.guardian
+            .give_away(&self.instances, &self.interfaces)
+            .await;
+        for (index, instance) in self.setup.instances.iter().enumerate() {
+            let before = self
+                .known
+                .instances
+                .get(index)
+                .map_or(State::Initialize, |known| known.state);
+            if before != State::Initialize {
+                let reason = "the router died";
+                let change = StateChange {
+                    instance: u32::try_from(index).unwrap_or(u32::MAX),
+                    before,
+                    after: State::Initialize,
+                    reason: reason.to_owned(),
+                    check: None,
+                    priority: instance.instance.priority.get(),
+                    at_unix_ms: unix_ms(),
+                };
+                info!(
+                    reason,
+                    "{}: {before} -> {}",
+                    instance.instance.name,
+                    State::Initialize
+                );
+                self.known.changed(&change, reason);
+            }
+        }
+        let delay = self.router.next_delay();
+        self.later(delay, Event::RestartRouter);
+    }
+
+    pub(super) fn restart_router(&mut self) {
+        if let Err(message) = self.spawn_router() {
+            error!("{message}");
+            let delay = self.router.next_delay();
+            self.later(delay, Event::RestartRouter);
+        }
+    }
+
+    pub(super) fn tell_router(&self, message: ToRouter) {
+        if let Some(router) = &self.router.child {
+            router.send(message);
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! The supervisor's side of the worker: verdicts, privileged acts, and what to do when it dies.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::{error, info, warn};
+use vrrp::Outcome;
+
+use super::{Event, Supervisor};
+use crate::exit::{Failure, chain};
+use crate::ipc::{
+    Asker, BrokerRequest, FromWorker, HookOutcome, Report, ToRouter, ToWorker, WorkerReport,
+};
+use crate::supervisor::broker::Broker;
+use crate::supervisor::children::{Child, Ending, FromChild};
+use crate::supervisor::known::{position, verdict_word};
+use crate::supervisor::prepare;
+
+impl Supervisor {
+    pub(super) fn spawn_worker(&mut self) -> Result<(), String> {
+        self.worker.generation += 1;
+        self.worker.started = Instant::now();
+        let generation = self.worker.generation;
+        let worker = Child::spawn("worker", &self.options, self.events.clone(), move |event| {
+            Event::Worker(generation, event)
+        })
+        .map_err(|error| chain(&error))?;
+        prepare::send_setup(&worker, &self.setup, &self.keys);
+        self.worker.child = Some(worker);
+        Ok(())
+    }
+
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "what does not concern the start is handled as ever"
+    )]
+    pub(super) async fn wait_until_loaded(&mut self) -> Result<(), Failure> {
+        while let Some(event) = self.receiver.recv().await {
+            match event {
+                Event::Worker(
+                    _,
+                    FromChild::Message(FromWorker::Loaded {
+                        failures,
+                        check_needs,
+                        hook_needs,
+                    }),
+                ) => {
+                    if !failures.is_empty() {
+                        let report = prepare::load_report(&self.source, &self.setup, &failures);
+                        return Err(Failure::config(report));
+                    }
+                    self.broker = Broker::new(&check_needs, &hook_needs);
+                    return Ok(());
+                }
+                Event::Worker(_, FromChild::Gone(ending)) => {
+                    return Err(Failure::internal(format!(
+                        "the worker died while loading: {ending}"
+                    )));
+                }
+                Event::Terminate(signal) => {
+                    return Err(Failure::temporary(format!("{signal} during the start")));
+                }
+                other => self.handle(other).await,
+            }
+        }
+        Err(Failure::internal("the worker died while loading"))
+    }
+
+    pub(super) fn worker_says(&mut self, message: FromWorker) {
+        match message {
+            // What the modules may ask for was fixed by the first worker; this one loaded the same.
+            FromWorker::Loaded { failures, .. } => {
+                for failure in &failures {
+                    error!(
+                        ?failure,
+                        "a module that was loaded before cannot be loaded any more"
+                    );
+                }
+                info!("the worker runs the checks again");
+                for (plan, known) in self.setup.instances.iter().zip(&self.known.instances) {
+                    let instance = plan.instance.name.clone();
+                    self.tell_worker(ToWorker::State {
+                        instance,
+                        state: known.state,
+                    });
+                }
+                self.tell_worker(ToWorker::Start);
+                for instance in 0..self.setup.instances.len() {
+                    self.call_next(instance);
+                }
+            }
+            FromWorker::Report(report) => self.reported(&report),
+            FromWorker::HookDone { call, outcome } => self.hook_ended(call, outcome),
+            FromWorker::Broker {
+                request,
+                on_behalf_of,
+                act,
+            } => self.ask_broker(request, on_behalf_of, act),
+        }
+    }
+
+    pub(super) fn reported(&mut self, report: &WorkerReport) {
+        self.tell_router(ToRouter::Report(Report {
+            check: report.check,
+            outcome: report.outcome,
+            weight: report.weight,
+        }));
+        let Some(name) = position(report.check)
+            .and_then(|index| self.setup.checks.get(index))
+            .map(|check| check.name.clone())
+        else {
+            return;
+        };
+        if self.known.reported(report) {
+            let verdict = verdict_word(Some(report.outcome));
+            match report.outcome {
+                Outcome::Passing => info!("check {name}: {verdict}: {}", report.summary),
+                Outcome::Warning | Outcome::Failing | Outcome::Error => {
+                    warn!("check {name}: {verdict}: {}", report.summary);
+                }
+            }
+        }
+    }
+
+    pub(super) fn ask_broker(&self, request: u64, asker: Asker, act: BrokerRequest) {
+        let broker = self.broker.clone();
+        let events = self.events.clone();
+        let generation = self.worker.generation;
+        tokio::spawn(async move {
+            let reply = broker.perform(asker, act).await;
+            let _ = events
+                .send(Event::BrokerDone {
+                    generation,
+                    request,
+                    reply,
+                })
+                .await;
+        });
+    }
+
+    pub(super) fn worker_gone(&mut self, ending: &Ending) {
+        self.worker.child = None;
+        let delay = self.worker.next_delay();
+        error!(
+            "the worker died ({ending}): its checks report errors until it runs again, in {delay:?}"
+        );
+        for check in 0..u32::try_from(self.setup.checks.len()).unwrap_or(u32::MAX) {
+            self.reported(&WorkerReport {
+                check,
+                outcome: Outcome::Error,
+                weight: None,
+                summary: "the worker died".to_owned(),
+                facts: Vec::new(),
+                wall: Duration::ZERO,
+            });
+        }
+        for call in self.hooks.running() {
+            self.hook_ended(call, HookOutcome::Retry("the worker died".to_owned()));
+        }
+        self.later(delay, Event::RestartWorker);
+    }
+
+    pub(super) fn restart_worker(&mut self) {
+        if let Err(message) = self.spawn_worker() {
+            error!("{message}");
+            let delay = self.worker.next_delay();
+            self.later(delay, Event::RestartWorker);
+        }
+    }
+
+    pub(super) fn tell_worker(&self, message: ToWorker) {
+        if let Some(worker) = &self.worker.child {
+            worker.send(message);
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Running checks: on their interval, and at once when something they watch happened.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc};
+use tokio::time::{Instant, sleep_until};
+use vrrp::{Outcome, State};
+use vrrp_linux::process::ProcessEvent;
+use vrrp_sandbox::{CheckModule, Observation, RunContext, RunReport, Trigger, Verdict, VrrpState};
+
+use crate::ipc::{FromWorker, WorkerReport};
+
+/// The state of every instance, as the supervisor last told it.
+pub(super) type States = Rc<RefCell<BTreeMap<String, State>>>;
+
+/// Causes remembered between two runs. A run looks at the world anew, so what is beyond this is not missed.
+const CAUSES_MAX: usize = 16;
+/// Triggered runs keep this distance from the run before, so that a flapping process cannot occupy the worker.
+const DEBOUNCE: Duration = Duration::from_millis(10);
+
+/// A loaded check.
+#[derive(Clone)]
+pub(super) struct RunningCheck {
+    index: u32,
+    interval: Duration,
+    module: Rc<CheckModule>,
+    wake: Rc<Wake>,
+}
+
+/// Why a check is to run before its interval is over.
+#[derive(Debug, Default)]
+struct Wake {
+    causes: RefCell<Vec<Trigger>>,
+    /// One permit is kept: whatever happens during a run leads to exactly one more.
+    notify: Notify,
+}
+
+impl RunningCheck {
+    pub(super) fn new(index: u32, interval: Duration, module: CheckModule) -> Self {
+        Self {
+            index,
+            interval,
+            module: Rc::new(module),
+            wake: Rc::default(),
+        }
+    }
+
+    /// The command names whose processes it wants to hear of.
+    pub(super) fn watched_processes(&self) -> impl Iterator<Item = &str> {
+        self.module.plan().triggers.iter().filter_map(process_name)
+    }
+
+    /// Takes in something that happened to a process.
+    pub(super) fn triggered(&self, event: &ProcessEvent) {
+        let concerned = self
+            .module
+            .plan()
+            .triggers
+            .iter()
+            .find(|trigger| match (trigger, event) {
+                (Trigger::ProcessStarted(name), ProcessEvent::Started(started)) => name == started,
+                (Trigger::ProcessExited(name), ProcessEvent::Exited(exited)) => name == exited,
+                (
+                    Trigger::ProcessStarted(_)
+                    | Trigger::ProcessExited(_)
+                    | Trigger::UnitChanged(_)
+                    | Trigger::PathChanged(_)
+                    | Trigger::LinkChanged(_)
+                    | Trigger::AddressChanged(_),
+                    ProcessEvent::Started(_) | ProcessEvent::Exited(_),
+                ) => false,
+            });
+        if let Some(trigger) = concerned {
+            let mut causes = self.wake.causes.borrow_mut();
+            if causes.len() < CAUSES_MAX {
+                causes.push(trigger.clone());
+            }
+            self.wake.notify.notify_one();
+        }
+    }
+
+    /// Runs as soon as no run is under way.
+    pub(super) fn run_now(&self) {
+        self.wake.notify.notify_one();
+    }
+
+    /// Runs at once and then for ever; each run is reported.
+    pub(super) fn start(&self, states: States, outgoing: mpsc::UnboundedSender<FromWorker>) {
+        let check = self.clone();
+        tokio::task::spawn_local(async move { check.run_for_ever(states, outgoing).await });
+    }
+
+    async fn run_for_ever(self, states: States, outgoing: mpsc::UnboundedSender<FromWorker>) {
+        let mut number = 0;
+        let mut previous = None;
+        let mut due = Instant::now();
+        let mut last_start = None;
+        loop {
+            tokio::select! {
+                () = sleep_until(due) => {}
+                () = self.wake.notify.notified() => {
+                    if let Some(last) = last_start {
+                        sleep_until(last + DEBOUNCE).await;
+                    }
+                }
+            }
+            let started = Instant::now();
+            last_start = Some(started);
+            number += 1;
+            let context = RunContext {
+                causes: self.wake.causes.take(),
+                run: number,
+                previous,
+                states: states
+                    .borrow()
+                    .iter()
+                    .map(|(instance, state)| (instance.clone(), guest_state(*state)))
+                    .collect(),
+            };
+            let report = self.module.run(context).await;
+            if let Ok(observation) = &report.outcome {
+                previous = Some(observation.verdict);
+            }
+            if outgoing
+                .send(FromWorker::Report(self.report(report)))
+                .is_err()
+            {
+                return;
+            }
+            due = (started + self.interval).max(Instant::now());
+        }
+    }
+
+    fn report(&self, report: RunReport) -> WorkerReport {
+        let wall = report.usage.wall;
+        let (outcome, weight, summary, facts) = match report.outcome {
+            Ok(Observation {
+                verdict,
+                summary,
+                weight,
+                facts,
+            }) => {
+                let outcome = match verdict {
+                    Verdict::Passing => Outcome::Passing,
+                    Verdict::Warning => Outcome::Warning,
+                    Verdict::Failing => Outcome::Failing,
+                };
+                let facts = facts
+                    .into_iter()
+                    .map(|fact| (fact.name, fact.value))
+                    .collect();
+                (outcome, weight, summary, facts)
+            }
+            Err(error) => (Outcome::Error, None, error.to_string(), Vec::new()),
+        };
+        WorkerReport {
+            check: self.index,
+            outcome,
+            weight,
+            summary,
+            facts,
+            wall,
+        }
+    }
+}
+
+fn process_name(trigger: &Trigger) -> Option<&str> {
+    match trigger {
+        Trigger::ProcessStarted(name) | Trigger::ProcessExited(name) => Some(name),
+        Trigger::UnitChanged(_)
+        | Trigger::PathChanged(_)
+        | Trigger::LinkChanged(_)
+        | Trigger::AddressChanged(_) => None,
+    }
+}
+
+/// The state in the words of the contract with guests.
+pub(super) fn guest_state(state: State) -> VrrpState {
+    match state {
+        State::Initialize => VrrpState::Initialize,
+        State::Fault => VrrpState::Fault,
+        State::Backup => VrrpState::Backup,
+        State::Active => VrrpState::Master,
+    }
+}

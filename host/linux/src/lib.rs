@@ -1,0 +1,25 @@
+//! What the kernel and systemd do for vrrp-host, behind small typed interfaces.
+//!
+//! | module | what it is for | needs |
+//! |---|---|---|
+//! | [`clock`] | the one clock of the router | nothing |
+//! | [`socket`] | VRRP datagrams | `CAP_NET_RAW` |
+//! | [`arp`] | gratuitous ARP | `CAP_NET_RAW` |
+//! | [`address`] | the state of interfaces; virtual addresses kept in place | `CAP_NET_ADMIN` |
+//! | [`link`] | whether an interface exists | nothing |
+//! | [`process`] | processes by name, and events when they start and exit | nothing |
+//! | [`systemd`] | units and jobs, over the system bus | what the bus policy grants |
+//! | [`rights`] | what a process may do, and giving it up | nothing |
+//! | [`role`] | what a child process does to itself when it starts | depends, see there |
+//!
+//! Nothing here decides anything about VRRP; that is the crate `vrrp`.
+
+pub mod address;
+pub mod arp;
+pub mod clock;
+pub mod link;
+pub mod process;
+pub mod rights;
+pub mod role;
+pub mod socket;
+pub mod systemd;

@@ -1,0 +1,120 @@
+//! One request on one connection.
+
+use std::pin::pin;
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1;
+use hyper::header::{CONNECTION, HOST, HeaderMap, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use url::{Position, Url};
+
+use super::{Failure, dial, tls};
+use crate::bindings::imports::net;
+use crate::grant::HttpRule;
+
+/// Bytes of a response's head.
+const HEAD_MAX: usize = 64 << 10;
+
+/// A request, ready to be sent.
+pub(super) struct Exchange<'a> {
+    pub(super) method: &'a Method,
+    pub(super) url: &'a Url,
+    pub(super) headers: &'a HeaderMap,
+    pub(super) body: Bytes,
+    pub(super) verify_tls: bool,
+    pub(super) body_max: usize,
+}
+
+/// A response, with the body as far as it was wanted.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Vec<u8>,
+    pub(super) truncated: bool,
+}
+
+impl Exchange<'_> {
+    /// Connects to where `rule` allows, sends, and reads the response.
+    pub(super) async fn perform(self, rule: &HttpRule) -> Result<Answer, Failure> {
+        let tcp = dial::connect(self.url, rule).await?;
+        if self.url.scheme() == "https" {
+            let stream = tls::connect(self.url, tcp, self.verify_tls).await?;
+            Ok(self.over(stream).await?)
+        } else {
+            Ok(self.over(tcp).await?)
+        }
+    }
+
+    async fn over(self, stream: impl AsyncRead + AsyncWrite + Unpin) -> Result<Answer, net::Error> {
+        let (mut sender, connection) = http1::Builder::new()
+            .max_buf_size(HEAD_MAX)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(broken)?;
+        let body_max = self.body_max;
+        let request = self.into_request()?;
+        let mut exchange = pin!(async {
+            let response = sender.send_request(request).await.map_err(broken)?;
+            read(response, body_max).await
+        });
+        let mut connection = pin!(connection);
+        tokio::select! {
+            biased;
+            answer = &mut exchange => return answer,
+            // Why it ended reaches the exchange as well, after what was read before.
+            _ = &mut connection => {}
+        }
+        exchange.await
+    }
+
+    fn into_request(self) -> Result<Request<Full<Bytes>>, net::Error> {
+        let invalid = |_| net::Error::Io(format!("`{}` cannot be requested", self.url));
+        let mut request = Request::builder()
+            .method(self.method)
+            .uri(&self.url[Position::BeforePath..Position::AfterQuery])
+            .body(Full::new(self.body))
+            .map_err(invalid)?;
+        let authority = &self.url[Position::BeforeHost..Position::AfterPort];
+        let headers = request.headers_mut();
+        headers.clone_from(self.headers);
+        headers.insert(
+            HOST,
+            HeaderValue::from_str(authority)
+                .map_err(|_| net::Error::Io(format!("`{authority}` is not a host")))?,
+        );
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        Ok(request)
+    }
+}
+
+async fn read(response: Response<Incoming>, body_max: usize) -> Result<Answer, net::Error> {
+    let (head, mut incoming) = response.into_parts();
+    let mut body = Vec::new();
+    let mut truncated = false;
+    while let Some(frame) = incoming.frame().await {
+        let Ok(data) = frame.map_err(broken)?.into_data() else {
+            continue;
+        };
+        let room = body_max - body.len();
+        body.extend_from_slice(&data[..data.len().min(room)]);
+        if data.len() > room {
+            truncated = true;
+            break;
+        }
+    }
+    Ok(Answer {
+        status: head.status,
+        headers: head.headers,
+        body,
+        truncated,
+    })
+}
+
+/// A connection that broke, or a peer that does not speak HTTP.
+fn broken(error: hyper::Error) -> net::Error {
+    let source = std::error::Error::source(&error).map(|source| format!(": {source}"));
+    net::Error::Io(format!("{error}{}", source.unwrap_or_default()))
+}

@@ -1,0 +1,164 @@
+//! The names a component imports and exports, compared with the contract.
+
+use wasmtime::component::Component;
+use wasmtime::component::types::ComponentItem;
+
+use super::LoadError;
+use crate::Engine;
+use crate::capability::{Capability, Link};
+use crate::grant::GrantClass;
+use crate::module::Role;
+
+const PACKAGE: &str = "vrrp-host:plugin";
+/// Patch versions only add, so they go together; see `wit/plugin.wit`.
+const VERSION: &str = "0.1.";
+
+/// What the standard libraries of the guests' languages want. All of it is there, and none of it leads anywhere.
+const WASI: [&str; 6] = [
+    "wasi:cli",
+    "wasi:clocks",
+    "wasi:filesystem",
+    "wasi:io",
+    "wasi:random",
+    "wasi:sockets",
+];
+
+/// Name of an interface: `package/name@version`.
+struct Name<'a> {
+    package: &'a str,
+    interface: &'a str,
+    version: &'a str,
+}
+
+impl<'a> Name<'a> {
+    fn parse(text: &'a str) -> Option<Self> {
+        let (package, rest) = text.split_once('/')?;
+        let (interface, version) = rest.split_once('@')?;
+        Some(Self {
+            package,
+            interface,
+            version,
+        })
+    }
+
+    fn is_ours(&self) -> bool {
+        self.package == PACKAGE && self.version.starts_with(VERSION)
+    }
+}
+
+/// The capabilities that a component imports, by the full name of the import.
+pub(super) struct Imports(Vec<(String, &'static Capability)>);
+
+impl Imports {
+    /// Fails on what nobody can have.
+    pub(super) fn read(engine: &Engine, component: &Component) -> Result<Self, LoadError> {
+        let mut capabilities = Vec::new();
+        let ty = component.component_type();
+        for (import, item) in ty.imports(engine.wasmtime()) {
+            if is_vocabulary(engine, &item.ty) {
+                continue;
+            }
+            let name = Name::parse(import);
+            if name.as_ref().is_some_and(|name| {
+                WASI.contains(&name.package) && name.version.starts_with("0.2.")
+            }) {
+                continue;
+            }
+            let known = name
+                .filter(Name::is_ours)
+                .and_then(|name| Capability::find(name.interface));
+            let Some(capability) = known else {
+                return Err(unknown(import));
+            };
+            if capability.link.is_none() {
+                return Err(LoadError::UnavailableImport {
+                    import: import.to_owned(),
+                });
+            }
+            capabilities.push((import.to_owned(), capability));
+        }
+        Ok(Self(capabilities))
+    }
+
+    /// The imports that no grant of these classes opens; all classes when `None`.
+    pub(super) fn not_opened_by(&self, classes: Option<&[GrantClass]>) -> Vec<&str> {
+        let opened =
+            |capability: &Capability| classes.is_none_or(|classes| capability.opened_by(classes));
+        self.0
+            .iter()
+            .filter(|(_, capability)| !opened(capability))
+            .map(|(import, _)| import.as_str())
+            .collect()
+    }
+
+    pub(super) fn links(&self) -> impl Iterator<Item = (&str, Link)> {
+        self.0
+            .iter()
+            .filter_map(|(import, capability)| Some((import.as_str(), capability.link?)))
+    }
+
+    /// How a grant for `import` is written.
+    pub(super) fn grant_form(import: &str) -> &'static str {
+        Name::parse(import)
+            .and_then(|name| Capability::find(name.interface))
+            .and_then(|capability| capability.granted_by.first())
+            .map_or("", |class| class.form())
+    }
+}
+
+/// An import without functions: an interface whose types another one uses.
+fn is_vocabulary(engine: &Engine, import: &ComponentItem) -> bool {
+    let ComponentItem::ComponentInstance(instance) = import else {
+        return false;
+    };
+    instance
+        .exports(engine.wasmtime())
+        .all(|(_, export)| matches!(export.ty, ComponentItem::Type(_)))
+}
+
+/// A component may export more than the role asks for, but not something else.
+pub(super) fn check_exports<R: Role>(
+    engine: &Engine,
+    component: &Component,
+) -> Result<(), LoadError> {
+    let ty = component.component_type();
+    let mut other = None;
+    for (export, _) in ty.exports(engine.wasmtime()) {
+        let Some(name) = Name::parse(export).filter(|name| name.package == PACKAGE) else {
+            continue;
+        };
+        match (name.interface, name.is_ours()) {
+            (interface, true) if interface == R::EXPORT => return Ok(()),
+            ("checker", true) => other = Some("it is a check".to_owned()),
+            ("notifier", true) => other = Some("it is a hook".to_owned()),
+            (_, true) => {}
+            (_, false) => {
+                let version = name.version;
+                other = Some(format!(
+                    "it is built for version {version} of {PACKAGE}, this is {VERSION}x"
+                ));
+            }
+        }
+    }
+    Err(LoadError::WrongExports {
+        wanted: R::NOUN,
+        found: other.unwrap_or_else(|| format!("it exports nothing of {PACKAGE}")),
+    })
+}
+
+fn unknown(import: &str) -> LoadError {
+    let hint = match Name::parse(import) {
+        Some(name) if name.package == PACKAGE => Some(format!(
+            "it is built for version {} of {PACKAGE}, this is {VERSION}x",
+            name.version
+        )),
+        Some(name) if name.package == "wasi:http" => {
+            Some(format!("its author can use {PACKAGE}/http"))
+        }
+        _ => None,
+    };
+    LoadError::UnknownImport {
+        import: import.to_owned(),
+        hint,
+    }
+}

@@ -1,0 +1,85 @@
+//! What can happen to a router. Closed and plain data, so that it can be recorded, replayed and fuzzed.
+
+use core::net::IpAddr;
+
+use crate::{CheckId, InstanceId, InterfaceId};
+
+/// Something the driver saw.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// The driver is ready: instances may leave Initialize (RFC 9568 §6.4.1).
+    Startup,
+    /// The host stops: Active instances send priority 0 and release, all return to Initialize and stay there.
+    Shutdown,
+    /// A datagram of IP protocol 112 arrived.
+    Packet(Packet<'a>),
+    /// A run of a check ended.
+    Report(Report),
+    /// The state of an interface, in full, whenever a part of it changed.
+    Link(Link),
+    /// A claimed address was seen to be added or to be missing.
+    Address(AddressChange),
+}
+
+/// A received datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packet<'a> {
+    /// Where it arrived.
+    pub interface: InterfaceId,
+    /// Source of the IP header.
+    pub source: IpAddr,
+    /// Destination of the IP header.
+    pub destination: IpAddr,
+    /// TTL or hop limit; `None` when the kernel did not tell, which is treated as wrong.
+    pub ttl: Option<u8>,
+    /// What follows the IP header and its options.
+    pub payload: &'a [u8],
+}
+
+/// How a run of a check ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The check.
+    pub check: CheckId,
+    /// Its verdict, or that there was none.
+    pub outcome: Outcome,
+    /// A priority adjustment that the module reported, already held to its granted bounds; -253 to 253.
+    pub weight: Option<i16>,
+}
+
+/// A verdict, or that none could be formed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All is well.
+    Passing,
+    /// Counts as passing.
+    Warning,
+    /// The thing checked is not well.
+    Failing,
+    /// The check itself went wrong: not a verdict.
+    Error,
+}
+
+/// An interface as it is now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// The interface.
+    pub interface: InterfaceId,
+    /// It exists, is administratively up and has a carrier.
+    pub up: bool,
+    /// Its primary IPv4 address: the source of IPv4 advertisements.
+    pub primary: Option<core::net::Ipv4Addr>,
+    /// Its link-local IPv6 address: the source of IPv6 advertisements.
+    pub link_local: Option<core::net::Ipv6Addr>,
+}
+
+/// What became of a claimed address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AddressChange {
+    /// The instance that claimed it.
+    pub instance: InstanceId,
+    /// The address.
+    pub address: IpAddr,
+    /// True when it is configured and usable from now on, also when it had to be put back.
+    pub present: bool,
+}

@@ -1,0 +1,295 @@
+//! VRRP advertisements on the wire.
+
+use alloc::vec::Vec;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::num::NonZeroU8;
+use core::time::Duration;
+
+use crate::checksum::{Sum, pseudo_header};
+use crate::{ChecksumForm, Discard, Version, VirtualRouterId};
+
+/// IP protocol number and IPv6 next header of VRRP (RFC 9568 §5.1.1.4).
+pub const PROTOCOL: u8 = 112;
+
+/// TTL and hop limit of every advertisement (RFC 9568 §5.1.1.3).
+pub const TTL: u8 = 255;
+
+/// Destination of advertisements over IPv4 (RFC 9568 §5.1.1.2).
+pub const MULTICAST_IPV4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
+
+/// Destination of advertisements over IPv6 (RFC 9568 §5.1.2.2).
+pub const MULTICAST_IPV6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12);
+
+/// An advertisement.
+///
+/// Version 3 (RFC 9568 §5.1), over IPv4 or IPv6:
+///
+/// ```text
+///  0                   1                   2                   3
+///  0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+/// +-------+-------+---------------+---------------+---------------+
+/// |Version| Type=1| Virtual Rtr ID|   Priority    | Address Count |
+/// +-------+-------+---------------+---------------+---------------+
+/// |Reserve| Max Advertise Interval|           Checksum            |
+/// +-------+-----------------------+-------------------------------+
+/// |            Address Count addresses of 4 or 16 bytes           |
+/// +---------------------------------------------------------------+
+/// ```
+///
+/// Version 2 (RFC 3768 §5.1), over IPv4:
+///
+/// ```text
+/// +-------+-------+---------------+---------------+---------------+
+/// |Version| Type=1| Virtual Rtr ID|   Priority    | Address Count |
+/// +-------+-------+---------------+---------------+---------------+
+/// |   Auth Type   |   Adver Int   |           Checksum            |
+/// +---------------+---------------+-------------------------------+
+/// |                Address Count addresses of 4 bytes             |
+/// +---------------------------------------------------------------+
+/// |        Authentication Data: 8 bytes, zero and ignored         |
+/// +---------------------------------------------------------------+
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Advertisement {
+    /// Version; 2 has no IPv6.
+    pub version: Version,
+    /// The virtual router it speaks for.
+    pub virtual_router_id: VirtualRouterId,
+    /// Priority of its sender; 0 when it gives the addresses away.
+    pub priority: u8,
+    /// Time between its sender's advertisements: 1 s to 255 s in v2, 10 ms to 40.95 s in v3.
+    pub interval: Duration,
+    /// Form of the checksum. Only v3 over IPv4 has two of them, elsewhere this is [`ChecksumForm::Rfc9568`].
+    /// An IPv4 checksum that is right in both forms counts as that one, too.
+    pub checksum: ChecksumForm,
+    /// The virtual router's addresses: 1 to 255, of the family of the IP header.
+    pub addresses: Vec<IpAddr>,
+}
+
+const TYPE_ADVERTISEMENT: u8 = 1;
+const HEADER_LEN: usize = 8;
+const V2_AUTHENTICATION_LEN: usize = 8;
+const CHECKSUM_OFFSET: usize = 6;
+const MAX_ADDRESSES: usize = 255;
+/// Twelve bits.
+const MAX_CENTISECONDS: u16 = 0xfff;
+
+impl Advertisement {
+    /// Reads what follows the IP header and makes all checks that need no configuration.
+    ///
+    /// `source` and `destination` are those of the IP header: their family is that of the addresses, and a checksum may cover them.
+    ///
+    /// # Errors
+    /// The first check that failed. [`Discard::Version`] stands for an unknown version, or version 2 over IPv6.
+    pub fn parse(payload: &[u8], source: IpAddr, destination: IpAddr) -> Result<Self, Discard> {
+        let (version, address_len) = check_version_and_type(payload, source)?;
+        let trailer_len = trailer_len(version);
+        let too_short = Discard::Length {
+            expected: HEADER_LEN + trailer_len,
+            actual: payload.len(),
+        };
+        let (header, rest) = payload.split_first_chunk::<HEADER_LEN>().ok_or(too_short)?;
+        let &[_, virtual_router_id, priority, count, word, low, _, _] = header;
+
+        let addresses_len = usize::from(count) * address_len;
+        let expected = HEADER_LEN + addresses_len + trailer_len;
+        if payload.len() != expected {
+            return Err(Discard::Length {
+                expected,
+                actual: payload.len(),
+            });
+        }
+        let checksum = verify_checksum(payload, version, source, destination)?;
+        let virtual_router_id = NonZeroU8::new(virtual_router_id)
+            .map(VirtualRouterId)
+            .ok_or(Discard::VirtualRouterId(0))?;
+        if count == 0 {
+            return Err(Discard::NoAddresses);
+        }
+        let interval = match version {
+            Version::V2 => Duration::from_secs(u64::from(low)),
+            Version::V3 => {
+                let centiseconds = u16::from_be_bytes([word, low]) & MAX_CENTISECONDS;
+                Duration::from_millis(u64::from(centiseconds) * 10)
+            }
+        };
+        if interval.is_zero() {
+            return Err(Discard::ZeroInterval);
+        }
+        let addresses = rest.get(..addresses_len).unwrap_or_default();
+        let addresses = read_addresses(addresses, source);
+        if let Some(IpAddr::V6(first)) = addresses.first()
+            && !first.is_unicast_link_local()
+        {
+            return Err(Discard::NotLinkLocal);
+        }
+        if version == Version::V2 && word != 0 {
+            return Err(Discard::AuthenticationType(word));
+        }
+        Ok(Self {
+            version,
+            virtual_router_id,
+            priority,
+            interval,
+            checksum,
+            addresses,
+        })
+    }
+
+    /// Length of what [`emit`](Self::emit) returns, in bytes.
+    pub fn buffer_len(&self) -> usize {
+        let addresses: usize = self.sent_addresses().map(address_len).sum();
+        HEADER_LEN + addresses + trailer_len(self.version)
+    }
+
+    /// Writes the message that follows an IP header with this `source` and `destination`.
+    ///
+    /// What does not fit the wire is brought to the nearest value that does: intervals to their range, addresses to the first 255.
+    pub fn emit(&self, source: IpAddr, destination: IpAddr) -> Vec<u8> {
+        let mut message = Vec::with_capacity(self.buffer_len());
+        let count = u8::try_from(self.sent_addresses().count()).unwrap_or(u8::MAX);
+        message.extend([
+            version_number(self.version) << 4 | TYPE_ADVERTISEMENT,
+            self.virtual_router_id.0.get(),
+            self.priority,
+            count,
+        ]);
+        message.extend(self.interval_on_wire());
+        message.extend([0, 0]);
+        for address in self.sent_addresses() {
+            match address {
+                IpAddr::V4(address) => message.extend(address.octets()),
+                IpAddr::V6(address) => message.extend(address.octets()),
+            }
+        }
+        message.resize(message.len() + trailer_len(self.version), 0);
+
+        let covered = pseudo_header_in(self.version, self.checksum, source)
+            .then(|| pseudo_header(source, destination, message.len()))
+            .flatten()
+            .unwrap_or_default();
+        let checksum = covered.add(&message).checksum().to_be_bytes();
+        for (to, from) in message.iter_mut().skip(CHECKSUM_OFFSET).zip(checksum) {
+            *to = from;
+        }
+        message
+    }
+
+    fn sent_addresses(&self) -> impl Iterator<Item = &IpAddr> {
+        self.addresses.iter().take(MAX_ADDRESSES)
+    }
+
+    fn interval_on_wire(&self) -> [u8; 2] {
+        match self.version {
+            Version::V2 => {
+                let seconds = u8::try_from(self.interval.as_secs()).unwrap_or(u8::MAX);
+                [0, seconds.max(1)]
+            }
+            Version::V3 => {
+                let centiseconds = u16::try_from(self.interval.as_millis() / 10);
+                centiseconds
+                    .unwrap_or(MAX_CENTISECONDS)
+                    .clamp(1, MAX_CENTISECONDS)
+                    .to_be_bytes()
+            }
+        }
+    }
+}
+
+/// The VRID field of a payload that may be anything.
+pub(crate) fn peek_virtual_router_id(payload: &[u8]) -> Option<VirtualRouterId> {
+    payload
+        .get(1)
+        .copied()
+        .and_then(NonZeroU8::new)
+        .map(VirtualRouterId)
+}
+
+pub(crate) fn version_number(version: Version) -> u8 {
+    match version {
+        Version::V2 => 2,
+        Version::V3 => 3,
+    }
+}
+
+fn check_version_and_type(payload: &[u8], source: IpAddr) -> Result<(Version, usize), Discard> {
+    let first = *payload.first().ok_or(Discard::Length {
+        expected: HEADER_LEN,
+        actual: 0,
+    })?;
+    let version = match (first >> 4, source) {
+        (2, IpAddr::V4(_)) => Version::V2,
+        (3, _) => Version::V3,
+        (unknown, _) => return Err(Discard::Version(unknown)),
+    };
+    match first & 0xf {
+        TYPE_ADVERTISEMENT => Ok((version, address_len(&source))),
+        unknown => Err(Discard::Type(unknown)),
+    }
+}
+
+fn address_len(address: &IpAddr) -> usize {
+    match address {
+        IpAddr::V4(_) => 4,
+        IpAddr::V6(_) => 16,
+    }
+}
+
+fn trailer_len(version: Version) -> usize {
+    match version {
+        Version::V2 => V2_AUTHENTICATION_LEN,
+        Version::V3 => 0,
+    }
+}
+
+fn pseudo_header_in(version: Version, form: ChecksumForm, source: IpAddr) -> bool {
+    match (version, source) {
+        (Version::V2, _) => false,
+        (Version::V3, IpAddr::V6(_)) => true,
+        (Version::V3, IpAddr::V4(_)) => form == ChecksumForm::Rfc5798,
+    }
+}
+
+fn verify_checksum(
+    payload: &[u8],
+    version: Version,
+    source: IpAddr,
+    destination: IpAddr,
+) -> Result<ChecksumForm, Discard> {
+    let message = Sum::default().add(payload);
+    let with_pseudo_header = || {
+        pseudo_header(source, destination, payload.len())
+            .is_some_and(|header| header.add(payload).is_intact())
+    };
+    for form in [ChecksumForm::Rfc9568, ChecksumForm::Rfc5798] {
+        let intact = if pseudo_header_in(version, form, source) {
+            with_pseudo_header()
+        } else {
+            message.is_intact()
+        };
+        if intact {
+            return Ok(form);
+        }
+    }
+    Err(Discard::Checksum)
+}
+
+fn read_addresses(bytes: &[u8], family: IpAddr) -> Vec<IpAddr> {
+    match family {
+        IpAddr::V4(_) => bytes
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .map(|octets| IpAddr::from(*octets))
+            .collect(),
+        IpAddr::V6(_) => bytes
+            .as_chunks::<16>()
+            .0
+            .iter()
+            .map(|octets| IpAddr::from(*octets))
+            .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

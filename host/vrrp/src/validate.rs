@@ -1,0 +1,184 @@
+//! What a configuration must fulfil before it becomes a router.
+
+use core::net::IpAddr;
+use core::time::Duration;
+
+use crate::config::Family;
+use crate::{CheckConfig, CheckId, InstanceConfig, InstanceId, OnFail, Version};
+
+/// Why a [`RouterConfig`](crate::RouterConfig) cannot be run; the first of the reasons.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// An instance breaks a rule.
+    #[error("instance {} cannot be run", instance.0)]
+    Instance {
+        /// The instance.
+        instance: InstanceId,
+        /// The rule.
+        #[source]
+        error: InstanceError,
+    },
+    /// A check breaks a rule.
+    #[error("check {} cannot be used", check.0)]
+    Check {
+        /// The check.
+        check: CheckId,
+        /// The rule.
+        #[source]
+        error: CheckError,
+    },
+}
+
+/// The rule that an instance breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InstanceError {
+    /// Its number is another instance's, too.
+    #[error("its number is used twice")]
+    NumberTaken,
+    /// Interface, VRID and address family are another instance's, too.
+    #[error("instance {} is the same virtual router", .0.0)]
+    VirtualRouterTaken(InstanceId),
+    /// There must be 1 to 255 addresses.
+    #[error("{0} addresses instead of 1 to 255")]
+    AddressCount(usize),
+    /// Addresses are of one family (RFC 9568 §5.2.5).
+    #[error("it has IPv4 and IPv6 addresses")]
+    MixedFamilies,
+    /// An address stands twice in the list.
+    #[error("address {0} is listed twice")]
+    AddressTwice(IpAddr),
+    /// A prefix is at most 32 bits long, 128 with IPv6.
+    #[error("prefix length {prefix_length} of {address}")]
+    PrefixLength {
+        /// The address.
+        address: IpAddr,
+        /// Its prefix length.
+        prefix_length: u8,
+    },
+    /// The first IPv6 address is link-local (RFC 9568 §5.2.9).
+    #[error("the first address {0} is not link-local")]
+    NotLinkLocal(IpAddr),
+    /// Version 2 has no IPv6.
+    #[error("version 2 has no IPv6")]
+    Version2WithIpv6,
+    /// The interval does not fit the wire.
+    #[error("advertisement interval {0:?}")]
+    Interval(Duration),
+    /// A tracked check is not configured.
+    #[error("tracked check {} does not exist", .0.0)]
+    UnknownCheck(CheckId),
+    /// A check is tracked twice.
+    #[error("check {} is tracked twice", .0.0)]
+    TrackedTwice(CheckId),
+    /// A weight is -253 to 253 and not 0.
+    #[error("weight {weight} of check {}", check.0)]
+    Weight {
+        /// The tracked check.
+        check: CheckId,
+        /// Its weight.
+        weight: i16,
+    },
+}
+
+/// The rule that a check breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CheckError {
+    /// Its number is another check's, too.
+    #[error("its number is used twice")]
+    NumberTaken,
+    /// Every report would be overdue at once.
+    #[error("reports are overdue after no time")]
+    StaleAtOnce,
+}
+
+const MAX_ADDRESSES: usize = 255;
+const MAX_WEIGHT: u16 = 253;
+
+/// Checks what can be said about an instance alone; returns its family.
+pub(crate) fn instance(config: &InstanceConfig) -> Result<Family, InstanceError> {
+    let family = addresses(config)?;
+    let interval = config.advertisement_interval;
+    if !fits_the_wire(interval, config.version) {
+        return Err(InstanceError::Interval(interval));
+    }
+    for (index, track) in config.tracks.iter().enumerate() {
+        if config
+            .tracks
+            .iter()
+            .take(index)
+            .any(|other| other.check == track.check)
+        {
+            return Err(InstanceError::TrackedTwice(track.check));
+        }
+        if let OnFail::Weight(weight) = track.on_fail
+            && (weight == 0 || weight.unsigned_abs() > MAX_WEIGHT)
+        {
+            return Err(InstanceError::Weight {
+                check: track.check,
+                weight,
+            });
+        }
+    }
+    Ok(family)
+}
+
+pub(crate) fn check(config: &CheckConfig) -> Result<(), CheckError> {
+    if config.stale_after.is_zero() {
+        return Err(CheckError::StaleAtOnce);
+    }
+    Ok(())
+}
+
+fn addresses(config: &InstanceConfig) -> Result<Family, InstanceError> {
+    let count = config.addresses.len();
+    let first = match config.addresses.first() {
+        Some(first) if count <= MAX_ADDRESSES => first.address,
+        Some(_) | None => return Err(InstanceError::AddressCount(count)),
+    };
+    let family = Family::of(&first);
+    for (index, virtual_address) in config.addresses.iter().enumerate() {
+        let address = virtual_address.address;
+        let prefix_length = virtual_address.prefix_length;
+        if Family::of(&address) != family {
+            return Err(InstanceError::MixedFamilies);
+        }
+        if config
+            .addresses
+            .iter()
+            .take(index)
+            .any(|other| other.address == address)
+        {
+            return Err(InstanceError::AddressTwice(address));
+        }
+        let longest = match family {
+            Family::V4 => 32,
+            Family::V6 => 128,
+        };
+        if prefix_length > longest {
+            return Err(InstanceError::PrefixLength {
+                address,
+                prefix_length,
+            });
+        }
+    }
+    if let IpAddr::V6(address) = first {
+        if config.version == Version::V2 {
+            return Err(InstanceError::Version2WithIpv6);
+        }
+        if !address.is_unicast_link_local() {
+            return Err(InstanceError::NotLinkLocal(first));
+        }
+    }
+    Ok(family)
+}
+
+fn fits_the_wire(interval: Duration, version: Version) -> bool {
+    let (step, most) = match version {
+        Version::V2 => (Duration::from_secs(1), Duration::from_secs(255)),
+        Version::V3 => (Duration::from_millis(10), Duration::from_millis(40_950)),
+    };
+    (step..=most).contains(&interval) && interval.as_nanos().is_multiple_of(step.as_nanos())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,12 @@
+//! The real binary against real hosts, and against keepalived: see `tests/`.
+//!
+//! The tests need root and what `cargo xtask setup` installs. Run one at a time, they do not take each other's
+//! processor time: `cargo test -p e2e -- --test-threads=1`.
+
+pub mod checked;
+pub mod daemon;
+pub mod inside;
+pub mod metronome;
+pub mod refused;
+pub mod stage;
+pub mod wire;

@@ -1,0 +1,26 @@
+//! A check from the future: it wants a capability that this version does not have.
+
+wit_bindgen::generate!({ path: "../../../../wit", world: "check" });
+
+use exports::vrrp_host::plugin::checker::{
+    CheckError, ConfigError, Guest, Metadata, Observation, Plan, RunContext,
+};
+
+struct Early;
+
+impl Guest for Early {
+    fn describe() -> Metadata {
+        unreachable!()
+    }
+
+    fn configure(_: String) -> Result<Plan, Vec<ConfigError>> {
+        unreachable!()
+    }
+
+    fn run(_: RunContext) -> Result<Observation, CheckError> {
+        let found = vrrp_host::plugin::net::resolve("example.com", None, 10);
+        Err(CheckError::Internal(format!("{found:?}")))
+    }
+}
+
+export!(Early);

@@ -1,0 +1,58 @@
+//! Cargo, as a command.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, bail, ensure};
+use serde_json::Value;
+
+/// `cargo ARGS`, by the Cargo that runs us, in the workspace.
+pub(crate) fn cargo(args: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command
+        .args(args)
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    command
+}
+
+/// Runs a command that has to succeed; what it prints is for the person who waits.
+pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let status = command
+        .status()
+        .with_context(|| format!("cannot run {program}"))?;
+    ensure!(status.success(), "{program} ended with {status}");
+    Ok(())
+}
+
+/// Builds what `selection` names, the daemon among it, and returns where the daemon is.
+///
+/// Cargo unifies the features of the packages selected, so equal selections share what they compile.
+pub(crate) fn build_daemon(selection: &[&str]) -> anyhow::Result<PathBuf> {
+    let mut child = cargo(&[
+        "build",
+        "--locked",
+        "--message-format",
+        "json-render-diagnostics",
+    ])
+    .args(selection)
+    .stdout(Stdio::piped())
+    .spawn()
+    .context("cannot run cargo")?;
+    let messages = BufReader::new(child.stdout.take().context("cargo has no output")?);
+    let mut daemon = None;
+    for line in messages.lines() {
+        let message: Value =
+            serde_json::from_str(&line?).context("a message of cargo is not understood")?;
+        if message["target"]["name"] == "vrrp-host" && message["profile"]["test"] == false {
+            daemon = message["executable"].as_str().map(PathBuf::from).or(daemon);
+        }
+    }
+    let status = child.wait()?;
+    ensure!(status.success(), "vrrp-host does not build");
+    match daemon {
+        Some(path) => Ok(path),
+        None => bail!("cargo built no program called vrrp-host"),
+    }
+}

@@ -1,0 +1,72 @@
+//! `cargo xtask demo | test | setup`: what a newcomer types first.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line tool"
+)]
+
+mod cargo;
+mod demo;
+mod rules;
+mod setup;
+mod terminal;
+mod test;
+
+use std::process::ExitCode;
+use std::{io, process, thread};
+
+use clap::{Parser, Subcommand};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+/// Set-up, demo and tests of vrrp-host.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Boot two hosts, stop a service on one, and watch the address move and come back.
+    Demo(demo::Arguments),
+    /// Run every check and test there is.
+    Test,
+    /// Install what demo and test need: compilation targets and Debian packages.
+    Setup,
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    clean_up_when_interrupted()?;
+    match command {
+        Command::Demo(arguments) => demo::run(&arguments),
+        Command::Test => test::run(),
+        Command::Setup => setup::run().map(|()| ExitCode::SUCCESS),
+    }
+}
+
+/// Ctrl-C ends a program without running its destructors, and hosts would go on without us.
+fn clean_up_when_interrupted() -> io::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    thread::spawn(move || {
+        if let Some(signal) = signals.forever().next() {
+            lab::sweep_own();
+            // The tests got the signal too, and what they made has no owner any more.
+            lab::sweep();
+            setup::allow_services();
+            process::exit(128 + signal);
+        }
+    });
+    Ok(())
+}
