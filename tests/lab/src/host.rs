@@ -209,7 +209,8 @@ impl Host {
             .context(|| format!("cannot make {} executable", target.display()))
     }
 
-    /// What the journal has about a unit, from the unit itself and from systemd, after a cursor or since the boot.
+    /// What the journal has about a unit, from the unit itself and from systemd, after a cursor or since the boot:
+    /// everything that was logged before the call.
     ///
     /// # Errors
     ///

@@ -75,12 +75,18 @@ fn a_host_tells_what_happens_on_it() {
         .unwrap();
     assert!(event.at >= before && event.at <= SystemTime::now());
 
-    let exporter = host
-        .processes()
-        .into_iter()
-        .find(|process| process.unit.as_deref() == Some(UNIT))
-        .unwrap();
-    assert_eq!(exporter.name, "prometheus-node");
+    // A simple service counts as started once it is forked, before it becomes the program.
+    let exporter = wait_until(LIMIT, "the exporter to run", || {
+        let exporter = host
+            .processes()
+            .into_iter()
+            .find(|process| process.unit.as_deref() == Some(UNIT));
+        match exporter {
+            Some(process) if process.name == "prometheus-node" => Ok(process),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .unwrap();
     assert_eq!(
         exporter.command_line[0],
         "/usr/bin/prometheus-node-exporter"

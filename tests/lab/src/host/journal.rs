@@ -71,6 +71,9 @@ pub(super) fn read(
     filter: &[&str],
     after: Option<&Cursor>,
 ) -> Result<Vec<JournalEntry>> {
+    // journald takes messages from its socket when it gets to run: without this, what a finished command has logged may
+    // still be on its way.
+    host.run(&["journalctl", "--sync"])?;
     let mut args = vec![
         "journalctl",
         "--no-pager",
