@@ -1,35 +1,30 @@
 //! The loop around the core: wait, read the clock once, feed what happened, perform what is to be done.
 
+mod open;
+mod perform;
+
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use tracing::{debug, error, info, trace, warn};
-use vrrp::{
-    Action, AddressChange, Advertise, Event, InstanceId, Instant, InterfaceId, Link, Packet, Router,
-};
+use tracing::{debug, error, trace, warn};
+use vrrp::{AddressChange, Event, InstanceId, Instant, InterfaceId, Link, Packet, Router};
 use vrrp_linux::address::{AddressThread, DesiredAddress, NetlinkEvent};
-use vrrp_linux::socket::OpenSocketError;
-use vrrp_linux::{clock, role};
+use vrrp_linux::clock;
 
+use self::open::{Parts, prepare_process};
 use super::interfaces::Interfaces;
-use super::reason;
 use super::setup::Setup;
 use super::status;
-use crate::exit::chain;
-use crate::ipc::{
-    Channel, CheckStanding, FromRouter, Outbox, RecvError, StartFailure, StateChange, ToRouter,
-};
+use crate::ipc::{Channel, FromRouter, Outbox, RecvError, StartFailure, ToRouter};
 
 /// Events of one source that are fed before the others get their turn.
 const BATCH: usize = 64;
 /// Room for an IPv4 datagram; VRRP messages have at most 255 addresses.
 const DATAGRAM: usize = 2048;
-/// Above everything that is not real-time, below the kernel's own threads.
-const REALTIME_PRIORITY: u8 = 20;
 /// How long a stopping router waits for the kernel to confirm that its addresses are gone.
 const RELEASE_GRACE: Duration = Duration::from_secs(2);
 
@@ -298,148 +293,6 @@ impl Driver {
         }
     }
 
-    fn perform(&mut self, now: Instant) {
-        while let Some(action) = self.core.poll_action() {
-            match action {
-                Action::Advertise(advertise) => self.advertise(&advertise),
-                Action::Claim(instance) => self.claim(instance),
-                Action::Release(instance) => self.release(instance),
-                Action::Announce { instance, address } => self.announce(instance, address),
-                Action::StateChanged(transition) => {
-                    if !self.supervised {
-                        info!(
-                            "{}: {} -> {} without a supervisor to tell",
-                            self.name(transition.instance),
-                            transition.before,
-                            transition.after
-                        );
-                    }
-                    let change = StateChange {
-                        instance: transition.instance.0,
-                        before: transition.before,
-                        after: transition.after,
-                        reason: reason::describe(transition.reason, &self.setup),
-                        check: reason::check_of(transition.reason),
-                        priority: transition.priority,
-                        at_unix_ms: unix_ms(),
-                    };
-                    self.tell(&FromRouter::StateChanged(change));
-                }
-                Action::PriorityChanged {
-                    instance,
-                    before,
-                    after,
-                    reason,
-                } => {
-                    let reason = reason::describe(reason, &self.setup);
-                    self.tell(&FromRouter::PriorityChanged {
-                        instance: instance.0,
-                        before,
-                        after,
-                        reason,
-                    });
-                }
-                Action::CheckChanged(change) => {
-                    self.tell(&FromRouter::CheckChanged(CheckStanding {
-                        check: change.check.0,
-                        before: change.before,
-                        after: change.after,
-                    }))
-                }
-                Action::PeerDiffers {
-                    instance,
-                    source,
-                    difference,
-                } => {
-                    warn!(
-                        "{}: {source} {}",
-                        self.name(instance),
-                        reason::describe_difference(&difference)
-                    );
-                }
-                Action::Discarded {
-                    interface,
-                    source,
-                    discard,
-                } => {
-                    let interface = self
-                        .interfaces
-                        .get(interface)
-                        .map_or("?", |found| &found.name);
-                    trace!(interface, %source, %discard, "discarded");
-                }
-            }
-        }
-        trace!(now = now.as_nanos(), "performed");
-    }
-
-    fn advertise(&mut self, advertise: &Advertise) {
-        self.sources.insert(advertise.instance, advertise.source);
-        let Some(interface) = self.interfaces.get(advertise.interface) else {
-            return;
-        };
-        trace!(
-            instance = self.name(advertise.instance),
-            priority = advertise.priority,
-            "advertising"
-        );
-        if let Err(error) =
-            interface.send(advertise.source, advertise.destination, &advertise.payload)
-        {
-            // The peers will notice the silence; the link event that explains it is on its way.
-            debug!(interface = interface.name, %error, "sending an advertisement failed");
-        }
-    }
-
-    fn claim(&mut self, instance: InstanceId) {
-        let Some(setup) = self.setup_of(instance) else {
-            return;
-        };
-        let wanted = setup
-            .addresses
-            .iter()
-            .map(|&(address, prefix_length)| DesiredAddress {
-                interface: setup.interface.clone(),
-                address,
-                prefix_length,
-            })
-            .collect();
-        // Told first: should this process die on the next line, the supervisor cleans up.
-        if let Some(&source) = self.sources.get(&instance) {
-            self.tell(&FromRouter::Holds {
-                instance: instance.0,
-                source,
-            });
-        }
-        self.desired.insert(instance, wanted);
-        self.update_addresses();
-    }
-
-    fn release(&mut self, instance: InstanceId) {
-        self.desired.remove(&instance);
-        self.update_addresses();
-        self.tell(&FromRouter::Released {
-            instance: instance.0,
-        });
-    }
-
-    fn update_addresses(&self) {
-        self.addresses
-            .set_desired(self.desired.values().flatten().cloned().collect());
-    }
-
-    fn announce(&self, instance: InstanceId, address: IpAddr) {
-        let IpAddr::V4(address) = address else { return };
-        let interface = self
-            .setup_of(instance)
-            .and_then(|setup| self.interfaces.find(&setup.interface))
-            .and_then(|id| self.interfaces.get(id));
-        let Some(interface) = interface else { return };
-        if let Err(error) = interface.announce(address) {
-            debug!(interface = interface.name, %address, %error, "announcing failed");
-        }
-    }
-
     fn tell_status(&mut self) {
         let (instances, checks) = (self.setup.instances.len(), self.setup.checks.len());
         for part in status::answer(&self.core, instances, checks) {
@@ -478,60 +331,6 @@ impl Driver {
     }
 }
 
-/// What the driver opens before it takes part.
-struct Parts {
-    core: Router,
-    interfaces: Interfaces,
-    addresses: AddressThread,
-    terminate: UnixStream,
-}
-
-impl Parts {
-    fn open(setup: &Setup) -> Result<Self, StartFailure> {
-        let core = Router::new(setup.router_config())
-            .map_err(|error| StartFailure::Config(error.to_string()))?;
-        let names = setup.interfaces();
-        let interfaces = Interfaces::open(&names).map_err(|error| socket_failure(&error))?;
-        let addresses =
-            AddressThread::spawn(names).map_err(|error| StartFailure::System(chain(&error)))?;
-        let terminate =
-            termination().map_err(|error| StartFailure::System(format!("signals: {error}")))?;
-        Ok(Self {
-            core,
-            interfaces,
-            addresses,
-            terminate,
-        })
-    }
-}
-
-fn socket_failure(error: &OpenSocketError) -> StartFailure {
-    match error {
-        OpenSocketError::NotPermitted { .. } => StartFailure::Rights(chain(error)),
-        OpenSocketError::NoSuchInterface { .. } => StartFailure::Config(chain(error)),
-        OpenSocketError::Refused { .. } => StartFailure::System(chain(error)),
-    }
-}
-
-/// A socket that becomes readable on SIGTERM: systemd's, or the kernel's when the supervisor died.
-fn termination() -> io::Result<UnixStream> {
-    let (ours, handler) = UnixStream::pair()?;
-    ours.set_nonblocking(true)?;
-    signal_hook::low_level::pipe::register(signal_hook::consts::SIGTERM, handler)?;
-    Ok(ours)
-}
-
-/// Real-time priority and locked memory, as far as the rights go. Without them the router works,
-/// but a busy host can make it late.
-fn prepare_process() {
-    if let Err(error) = role::lock_memory() {
-        debug!(%error, "memory not locked");
-    }
-    if let Err(error) = role::realtime(REALTIME_PRIORITY) {
-        debug!(%error, "no real-time priority");
-    }
-}
-
 fn link_event(interface: InterfaceId, link: &vrrp_linux::address::LinkState) -> Link {
     let v4 = link
         .addresses
@@ -553,12 +352,4 @@ fn link_event(interface: InterfaceId, link: &vrrp_linux::address::LinkState) -> 
         primary: v4,
         link_local: v6,
     }
-}
-
-fn unix_ms() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| {
-            u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-        })
 }

@@ -1,0 +1,72 @@
+//! What the router needs of the system before it takes part.
+
+use std::io;
+use std::os::unix::net::UnixStream;
+
+use tracing::debug;
+use vrrp::Router;
+use vrrp_linux::address::AddressThread;
+use vrrp_linux::role;
+use vrrp_linux::socket::OpenSocketError;
+
+use crate::exit::chain;
+use crate::ipc::StartFailure;
+use crate::router::interfaces::Interfaces;
+use crate::router::setup::Setup;
+
+/// Above everything that is not real-time, below the kernel's own threads.
+const REALTIME_PRIORITY: u8 = 20;
+
+/// What the driver opens before it takes part.
+pub(super) struct Parts {
+    pub(super) core: Router,
+    pub(super) interfaces: Interfaces,
+    pub(super) addresses: AddressThread,
+    pub(super) terminate: UnixStream,
+}
+
+impl Parts {
+    pub(super) fn open(setup: &Setup) -> Result<Self, StartFailure> {
+        let core = Router::new(setup.router_config())
+            .map_err(|error| StartFailure::Config(error.to_string()))?;
+        let names = setup.interfaces();
+        let interfaces = Interfaces::open(&names).map_err(|error| socket_failure(&error))?;
+        let addresses =
+            AddressThread::spawn(names).map_err(|error| StartFailure::System(chain(&error)))?;
+        let terminate =
+            termination().map_err(|error| StartFailure::System(format!("signals: {error}")))?;
+        Ok(Self {
+            core,
+            interfaces,
+            addresses,
+            terminate,
+        })
+    }
+}
+
+fn socket_failure(error: &OpenSocketError) -> StartFailure {
+    match error {
+        OpenSocketError::NotPermitted { .. } => StartFailure::Rights(chain(error)),
+        OpenSocketError::NoSuchInterface { .. } => StartFailure::Config(chain(error)),
+        OpenSocketError::Refused { .. } => StartFailure::System(chain(error)),
+    }
+}
+
+/// A socket that becomes readable on SIGTERM: systemd's, or the kernel's when the supervisor died.
+fn termination() -> io::Result<UnixStream> {
+    let (ours, handler) = UnixStream::pair()?;
+    ours.set_nonblocking(true)?;
+    signal_hook::low_level::pipe::register(signal_hook::consts::SIGTERM, handler)?;
+    Ok(ours)
+}
+
+/// Real-time priority and locked memory, as far as the rights go. Without them the router works,
+/// but a busy host can make it late.
+pub(super) fn prepare_process() {
+    if let Err(error) = role::lock_memory() {
+        debug!(%error, "memory not locked");
+    }
+    if let Err(error) = role::realtime(REALTIME_PRIORITY) {
+        debug!(%error, "no real-time priority");
+    }
+}
