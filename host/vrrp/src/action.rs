@@ -5,14 +5,15 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::time::Duration;
 
-use crate::{CheckId, InstanceId, InterfaceId};
+use crate::{CheckId, Command, GroupId, InstanceId, InterfaceId};
 
 /// Something for the driver to perform, in the order of [`Router::poll_action`](crate::Router::poll_action).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Send an advertisement.
     Advertise(Advertise),
-    /// Configure the instance's addresses; each answers with an [`Event::Address`](crate::Event::Address).
+    /// Configure the instance's addresses; each answers with an [`Event::Address`](crate::Event::Address). Comes again when
+    /// an Active instance got another list of them: what is not in it any more is to be removed.
     Claim(InstanceId),
     /// Remove the instance's addresses.
     Release(InstanceId),
@@ -25,6 +26,8 @@ pub enum Action {
     },
     /// The instance's state as users see it changed.
     StateChanged(Transition),
+    /// The state of a sync group as a whole changed.
+    GroupChanged(GroupTransition),
     /// The instance's effective priority changed without a change of state.
     PriorityChanged {
         /// The instance.
@@ -129,6 +132,23 @@ pub struct Transition {
     pub sequence: u64,
 }
 
+/// A change of the state that all members of a sync group share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GroupTransition {
+    /// The group.
+    pub group: GroupId,
+    /// Before.
+    pub before: State,
+    /// After.
+    pub after: State,
+    /// The member whose transition completed it, with its reason.
+    pub member: InstanceId,
+    /// Why that member changed.
+    pub reason: Reason,
+    /// Counts this group's transitions from 1, without a gap.
+    pub sequence: u64,
+}
+
 /// Why a state or priority changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
@@ -172,6 +192,18 @@ pub enum Reason {
     CheckUnknown(CheckId),
     /// The module of a tracked check reported another weight.
     CheckWeight(CheckId),
+    /// A tracked interface, not the instance's own, went down.
+    InterfaceDown(InterfaceId),
+    /// A tracked interface, not the instance's own, came up.
+    InterfaceUp(InterfaceId),
+    /// Another member of its sync group changed, and all move together.
+    SyncGroup(InstanceId),
+    /// This host did nothing for so long that a peer may have taken over; it listens before it speaks again.
+    Late(Duration),
+    /// Somebody asked for it.
+    Command(Command),
+    /// The configuration changed.
+    Reconfigured,
 }
 
 /// A change of a check's standing after `rise`, `fall` and `error_hold` are applied.

@@ -56,9 +56,60 @@ pub struct AnnounceConfig {
     pub repeat: NonZeroU8,
     /// Time from the first burst to the second one; zero for none.
     pub delay: Duration,
+    /// Time between single announcements for as long as the address is there; zero for none.
+    pub refresh: Duration,
+    /// Least time between this instance's announcements and any other on the same interface; zero for none.
+    pub min_interval: Duration,
 }
 
-/// What a tracked check does to an instance while the check is down (DESIGN §5).
+impl Default for AnnounceConfig {
+    /// Five at once, five more after five seconds, no refresh, as fast as they can be sent.
+    fn default() -> Self {
+        Self {
+            repeat: NonZeroU8::MIN.saturating_add(4),
+            delay: Duration::from_secs(5),
+            refresh: Duration::ZERO,
+            min_interval: Duration::ZERO,
+        }
+    }
+}
+
+/// Who the other routers of a virtual router are, and how they are spoken to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Peers {
+    /// Whoever listens to the group on the link (RFC 9568 §5.1.1.2).
+    Multicast {
+        /// The only sources that count; anybody when empty.
+        accept_from: Vec<IpAddr>,
+    },
+    /// These and nobody else, each with a datagram of its own. Not in the RFC, but what every implementation offers
+    /// where the network has no multicast.
+    Unicast {
+        /// At least one; all of one family.
+        peers: Vec<IpAddr>,
+        /// The least TTL or hop limit that an advertisement may arrive with: 255 unless a router is between the peers.
+        min_ttl: u8,
+    },
+}
+
+impl Peers {
+    /// Anybody on the link.
+    pub const ANYBODY: Self = Self::Multicast {
+        accept_from: Vec::new(),
+    };
+
+    /// Whether advertisements from `source` count.
+    pub(crate) fn accept(&self, source: IpAddr) -> bool {
+        match self {
+            Self::Multicast { accept_from } => {
+                accept_from.is_empty() || accept_from.contains(&source)
+            }
+            Self::Unicast { peers, .. } => peers.contains(&source),
+        }
+    }
+}
+
+/// What a tracked check or interface does to an instance while it is down (DESIGN §5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnFail {
     /// The instance is in FAULT.
@@ -78,6 +129,30 @@ pub struct Track {
     /// What its failure does.
     pub on_fail: OnFail,
 }
+
+/// An interface that an instance depends on, or how patiently it takes the news of its own one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InterfaceTrack {
+    /// The interface. The instance's own is tracked in any case, and its loss is always a FAULT.
+    pub interface: InterfaceId,
+    /// What its loss does.
+    pub on_fail: OnFail,
+    /// How long it has to be up before it counts as up; the first news counts at once.
+    pub up_delay: Duration,
+    /// How long it has to be down before it counts as down; the first news counts at once.
+    pub down_delay: Duration,
+}
+
+/// Virtual routers that are Active together or not at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SyncGroup {
+    /// Its members, at least two; an instance is in at most one group.
+    pub members: Vec<InstanceId>,
+}
+
+/// Names a sync group between driver and core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GroupId(pub u32);
 
 /// What becomes of a check whose runs end in errors instead of verdicts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,14 +189,23 @@ pub struct InstanceConfig {
     pub version: Version,
     /// Base priority, 1 to 255; 255 makes this host the address owner (RFC 9568 §5.2.4).
     pub priority: NonZeroU8,
-    /// Time between advertisements while Active: whole seconds 1 to 255 in v2, 10 ms to 40.95 s in steps of 10 ms in v3.
+    /// Time between advertisements while Active: whole seconds 1 to 255 in v2, 10 ms to 40.95 s in v3.
     pub advertisement_interval: Duration,
+    /// The longest interval that is learned from an Active router (v3); one that advertises a longer one is taken to
+    /// advertise at this one, so that a single forged datagram cannot keep every Backup silent for minutes.
+    pub max_learned_interval: Duration,
     /// Form of the checksums it sends.
     pub checksum: ChecksumForm,
-    /// The advertised addresses; all of one family, at least one.
+    /// Who it speaks to and listens to.
+    pub peers: Peers,
+    /// The advertised addresses; all of one family, at least one unless the peers are spoken to one by one.
     pub addresses: Vec<VirtualAddress>,
     /// Whether a Backup with a higher priority takes over from a living Active (Preempt_Mode).
     pub preempt: bool,
+    /// How long an Active router with a lower priority is followed, from its first advertisement on, before it is preempted.
+    pub preempt_delay: Duration,
+    /// How long after Startup the instance stays out of every election.
+    pub start_delay: Duration,
     /// Missed advertisements after which the Active counts as gone; 3 in the RFC.
     pub down_after: NonZeroU8,
     /// How long the first verdicts of its `Fault` checks are waited for.
@@ -130,6 +214,42 @@ pub struct InstanceConfig {
     pub announce: AnnounceConfig,
     /// The checks it depends on.
     pub tracks: Vec<Track>,
+    /// The interfaces it depends on beside its own; its own when news of it are to be debounced.
+    pub interfaces: Vec<InterfaceTrack>,
+}
+
+impl InstanceConfig {
+    /// A virtual router with the RFC's defaults (RFC 9568 §6.1): version 3, priority 100, an advertisement a second,
+    /// preemption. Every field can be set afterwards.
+    pub fn new(
+        interface: InterfaceId,
+        virtual_router_id: VirtualRouterId,
+        addresses: Vec<VirtualAddress>,
+    ) -> Self {
+        Self {
+            interface,
+            virtual_router_id,
+            version: Version::V3,
+            priority: NonZeroU8::MIN.saturating_add(99),
+            advertisement_interval: Duration::from_secs(1),
+            max_learned_interval: Duration::from_millis(40_950),
+            checksum: ChecksumForm::Rfc5798,
+            peers: Peers::ANYBODY,
+            addresses,
+            preempt: true,
+            preempt_delay: Duration::ZERO,
+            start_delay: Duration::ZERO,
+            down_after: NonZeroU8::MIN.saturating_add(2),
+            init_grace: Duration::from_secs(10),
+            announce: AnnounceConfig::default(),
+            tracks: Vec::new(),
+            interfaces: Vec::new(),
+        }
+    }
+
+    pub(crate) fn is_unicast(&self) -> bool {
+        matches!(self.peers, Peers::Unicast { .. })
+    }
 }
 
 /// Everything a [`Router`](crate::Router) is made from.
@@ -139,6 +259,8 @@ pub struct RouterConfig {
     pub checks: Vec<(CheckId, CheckConfig)>,
     /// The virtual routers.
     pub instances: Vec<(InstanceId, InstanceConfig)>,
+    /// Which of them move together.
+    pub groups: Vec<(GroupId, SyncGroup)>,
 }
 
 /// An address family. The same VRID in both is two virtual routers (RFC 9568 §1).

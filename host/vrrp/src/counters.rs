@@ -42,6 +42,10 @@ pub struct InstanceCounters {
     pub authentication_errors: u64,
     /// Advertisements from this router's own address. Not in RFC 8347.
     pub own_advertisements_rcvd: u64,
+    /// Advertisements from a router that this one does not listen to. Not in RFC 8347.
+    pub source_errors: u64,
+    /// Advertisements by unicast to a virtual router that speaks multicast, or the other way round. Not in RFC 8347.
+    pub destination_errors: u64,
     /// Accepted v3 advertisements over IPv4 with the checksum of RFC 9568. Not in RFC 8347.
     pub received_rfc9568: u64,
     /// Accepted v3 advertisements over IPv4 with the checksum of RFC 5798. Not in RFC 8347.
@@ -62,6 +66,8 @@ impl GlobalCounters {
             | Discard::ZeroInterval
             | Discard::NotLinkLocal
             | Discard::AuthenticationType(_)
+            | Discard::Source
+            | Discard::Destination { .. }
             | Discard::IntervalMismatch { .. }
             | Discard::OwnAddress => None,
         }
@@ -80,6 +86,8 @@ impl InstanceCounters {
             }
             Discard::AuthenticationType(_) => Some(&mut self.authentication_errors),
             Discard::OwnAddress => Some(&mut self.own_advertisements_rcvd),
+            Discard::Source => Some(&mut self.source_errors),
+            Discard::Destination { .. } => Some(&mut self.destination_errors),
             Discard::Ttl(_)
             | Discard::Version(_)
             | Discard::Checksum

@@ -41,6 +41,15 @@ pub enum Discard {
     /// `address_list_errors`: over IPv6 the first address must be link-local (erratum 8300).
     #[error("the first address is not link-local")]
     NotLinkLocal,
+    /// `source_errors`: from a router that this one does not listen to.
+    #[error("its sender is not among the accepted ones")]
+    Source,
+    /// `destination_errors`: sent to the group, and the virtual router speaks to its peers one by one, or the other way round.
+    #[error("sent {}, which this instance does not speak", if *.unicast { "by unicast" } else { "by multicast" })]
+    Destination {
+        /// Whether it was sent to this router alone.
+        unicast: bool,
+    },
     /// `authentication_errors`: v2 with an authentication type other than 0; RFC 3768 removed the others.
     #[error("authentication type {0}")]
     AuthenticationType(u8),
@@ -71,6 +80,8 @@ impl Discard {
             | Self::ZeroInterval
             | Self::NotLinkLocal
             | Self::AuthenticationType(_)
+            | Self::Source
+            | Self::Destination { .. }
             | Self::IntervalMismatch { .. }
             | Self::OwnAddress => true,
         }

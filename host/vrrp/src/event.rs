@@ -1,6 +1,7 @@
 //! What can happen to a router. Closed and plain data, so that it can be recorded, replayed and fuzzed.
 
 use core::net::IpAddr;
+use core::time::Duration;
 
 use crate::{CheckId, InstanceId, InterfaceId};
 
@@ -9,8 +10,12 @@ use crate::{CheckId, InstanceId, InterfaceId};
 pub enum Event<'a> {
     /// The driver is ready: instances may leave Initialize (RFC 9568 §6.4.1).
     Startup,
-    /// The host stops: Active instances send priority 0 and release, all return to Initialize and stay there.
-    Shutdown,
+    /// The host stops: all instances return to Initialize and stay there. Active ones send priority 0 first, and go on
+    /// using their addresses until a peer has taken them, at most for `grace`; then they release them.
+    Shutdown {
+        /// Zero to release at once.
+        grace: Duration,
+    },
     /// A datagram of IP protocol 112 arrived.
     Packet(Packet<'a>),
     /// A run of a check ended.
@@ -19,6 +24,8 @@ pub enum Event<'a> {
     Link(Link),
     /// A claimed address was seen to be added or to be missing.
     Address(AddressChange),
+    /// Somebody wants an instance to do something.
+    Command(InstanceId, Command),
 }
 
 /// A received datagram.
@@ -82,4 +89,15 @@ pub struct AddressChange {
     pub address: IpAddr,
     /// True when it is configured and usable from now on, also when it had to be put back.
     pub present: bool,
+}
+
+/// What a person may want of an instance; in a sync group, all members do it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Command {
+    /// Give the addresses to a peer, and compete with the lowest priority until [`Undrain`](Self::Undrain).
+    Drain,
+    /// Take part as before.
+    Undrain,
+    /// Give the addresses to a peer now. Where preemption is on and the priority is the highest, they come back.
+    Release,
 }

@@ -1,25 +1,40 @@
 //! The state machine of one virtual router (RFC 9568 §6.4).
 
-use alloc::collections::VecDeque;
-use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::net::IpAddr;
+use core::time::Duration;
+
+use alloc::vec::Vec;
 
 use crate::config::Family;
-use crate::packet::{Advertisement, MULTICAST_IPV4, MULTICAST_IPV6};
+use crate::outbox::Outbox;
 use crate::{
-    Action, AddressChange, Advertise, CheckId, Deadline, InstanceConfig, InstanceCounters,
-    InstanceId, InstanceStatus, Instant, Link, Reason, Standing, Transition, Why,
+    Action, AddressChange, CheckId, Deadline, InstanceConfig, InstanceCounters, InstanceId,
+    InstanceStatus, Instant, Link, Reason, Standing, State, Transition, Why,
 };
 
+mod active;
+mod advert;
+mod announce;
 mod differences;
+mod eligibility;
+mod links;
+mod priority;
 mod receive;
+mod reconfigure;
 mod state;
 mod tracks;
+mod yielding;
 
-use differences::Differences;
-use state::{Active, Backup, Heard, Initialize, Machine, Timing};
-use tracks::Tracks;
+pub(crate) use self::eligibility::{Block, Readiness};
+
+use self::active::{Active, Then};
+pub use self::advert::release_packets;
+use self::advert::{advertise, send};
+use self::announce::Announcer;
+use self::differences::Differences;
+use self::links::{LinkChange, Links};
+use self::state::{Heard, Initialize, Machine, Preemption, Timing};
+use self::tracks::Tracks;
 
 /// A virtual router of this host.
 #[derive(Debug)]
@@ -27,10 +42,16 @@ pub(crate) struct Instance {
     id: InstanceId,
     config: InstanceConfig,
     family: Family,
+    /// Whether it is Active together with others or not at all.
+    in_group: bool,
     /// Between Startup and Shutdown.
     running: bool,
-    link: Option<Link>,
+    /// Until when it stays out of elections after Startup; `None` when that is over.
+    start_at: Option<Instant>,
+    links: Links,
     tracks: Tracks,
+    /// Somebody wants another router to have the addresses.
+    drained: bool,
     effective_priority: u8,
     machine: Machine,
     since: Instant,
@@ -41,21 +62,12 @@ pub(crate) struct Instance {
     differences: Differences,
 }
 
-/// The advertisement with priority 0 that gives the addresses of an instance away.
-///
-/// A Router makes its own. This one is for whoever must speak for a router that died: it goes out from the same `source`.
-pub fn release_packet(instance: InstanceId, config: &InstanceConfig, source: IpAddr) -> Advertise {
-    advertise(instance, config, source, 0)
-}
-
-/// Whether the instance may take part in elections.
-enum Eligibility {
-    /// It may, and sends from this address.
-    Eligible(IpAddr),
-    /// Something is missing without anything being wrong: the start, the first news of its interface, first verdicts.
-    Waiting,
-    /// Something is wrong.
-    Faulty { reason: Reason, farewell: Farewell },
+/// What happened to the interfaces of an instance.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LinkNews {
+    pub(crate) reason: Reason,
+    /// The addresses are to be given away.
+    pub(crate) release: bool,
 }
 
 impl Instance {
@@ -63,9 +75,12 @@ impl Instance {
         Self {
             id,
             family,
+            in_group: false,
             running: false,
-            link: None,
+            start_at: None,
+            links: Links::new(&config),
             tracks: Tracks::new(&config.tracks),
+            drained: false,
             effective_priority: config.priority.get(),
             machine: Machine::Initialize(Initialize {
                 fault: false,
@@ -80,115 +95,143 @@ impl Instance {
         }
     }
 
-    pub(crate) fn startup(&mut self, now: Instant, out: &mut VecDeque<Action>) {
+    /// Whether it is Active together with others or not at all.
+    pub(crate) fn set_in_group(&mut self, in_group: bool) {
+        self.in_group = in_group;
+    }
+
+    pub(crate) fn startup(&mut self, now: Instant) {
         self.running = true;
         self.since = now;
+        let delay = self.config.start_delay;
+        self.start_at = (!delay.is_zero()).then(|| now + delay);
         let grace = Some(now + self.config.init_grace);
         self.machine = Machine::Initialize(Initialize {
             fault: false,
             grace,
         });
-        self.settle(now, Reason::Startup, out);
     }
 
-    pub(crate) fn shutdown(&mut self, now: Instant, out: &mut VecDeque<Action>) {
+    /// Returns to Initialize for good; an Active one first offers its addresses for `grace`.
+    pub(crate) fn shutdown(&mut self, now: Instant, grace: Duration, out: &mut Outbox) {
         self.running = false;
-        let stopped = Machine::Initialize(Initialize {
-            fault: false,
-            grace: None,
-        });
-        self.leave(now, stopped, Farewell::Release, Reason::Shutdown, out);
-    }
-
-    pub(crate) fn link(&mut self, now: Instant, link: Link, out: &mut VecDeque<Action>) {
-        let was_up = self.link.is_some_and(|link| link.up);
-        let trigger = if was_up {
-            Reason::PrimaryAddress
+        self.start_at = None;
+        if grace.is_zero() || !matches!(self.machine, Machine::Active(_)) {
+            self.leave(
+                now,
+                Machine::STOPPED,
+                Farewell::Release,
+                Reason::Shutdown,
+                out,
+            );
         } else {
-            Reason::LinkUp
-        };
-        self.link = Some(link);
-        self.settle(now, trigger, out);
+            let until = now + self.timing().patience_with_peers().min(grace);
+            self.offer(until, Then::Stop, Reason::Shutdown, out);
+        }
     }
 
-    /// Takes note of a check. `reported` is the adjustment of its module, `reason` what changed about the check.
-    pub(crate) fn check(
-        &mut self,
-        now: Instant,
-        check: CheckId,
-        (standing, reported): (Standing, i16),
-        reason: Reason,
-        out: &mut VecDeque<Action>,
-    ) {
-        let (priority, sequence) = (self.effective_priority, self.sequence);
-        let released = self.tracks.update(check, standing, reported) && !self.is_owner();
-        self.apply_priority();
-        if let Machine::Active(active) = &self.machine
-            && released
-        {
-            let own = self.config.advertisement_interval;
-            let backup = Backup::new(now, active.advert.source, own, Heard::Nobody, self.timing());
-            self.leave(now, Machine::Backup(backup), Farewell::Release, reason, out);
+    /// Takes in the state of an interface, if the instance depends on it.
+    pub(crate) fn link(&mut self, now: Instant, link: Link) -> Option<LinkNews> {
+        if !self.links.contain(link.interface) {
+            return None;
         }
-        self.settle(now, reason, out);
-        if self.effective_priority != priority && self.sequence == sequence {
-            out.push_back(Action::PriorityChanged {
-                instance: self.id,
-                before: priority,
-                after: self.effective_priority,
-                reason,
-            });
+        if let Some(change) = self.links.update(now, link) {
+            return Some(self.link_news(change));
         }
+        (link.interface == self.config.interface).then_some(LinkNews {
+            reason: Reason::PrimaryAddress,
+            release: false,
+        })
+    }
+
+    /// Takes in the standing of a check and the adjustment that its module reported. True when the addresses are to be given away.
+    pub(crate) fn check(&mut self, check: CheckId, (standing, reported): (Standing, i16)) -> bool {
+        self.tracks.update(check, standing, reported) && !self.is_owner()
+    }
+
+    /// Takes in whether somebody wants another router to have the addresses.
+    pub(crate) fn set_drained(&mut self, drained: bool) {
+        self.drained = drained;
     }
 
     /// An address is there: tell the link, and once more after a while for those who missed it.
-    pub(crate) fn address(
-        &mut self,
-        now: Instant,
-        change: &AddressChange,
-        out: &mut VecDeque<Action>,
-    ) {
+    pub(crate) fn address(&mut self, now: Instant, change: &AddressChange, out: &mut Outbox) {
         let is_ours = self
             .config
             .addresses
             .iter()
             .any(|ours| ours.address == change.address);
+        let announcer = self.announcer();
         let Machine::Active(active) = &mut self.machine else {
             return;
         };
         if !is_ours {
             return;
         }
-        active
-            .announcements
-            .retain(|(_, address)| *address != change.address);
         if change.present {
-            announce(self.id, &self.config, change.address, out);
-            if !self.config.announce.delay.is_zero() {
-                let again = now + self.config.announce.delay;
-                active.announcements.push((again, change.address));
-            }
+            active
+                .announcements
+                .begin(now, change.address, announcer, out);
+        } else {
+            active.announcements.cancel(change.address);
         }
     }
 
-    pub(crate) fn timeout(&mut self, now: Instant, out: &mut VecDeque<Action>) {
-        match &mut self.machine {
-            Machine::Initialize(_) => {}
-            Machine::Backup(backup) => {
-                if backup.active_down_timer <= now {
-                    let reason = backup.heard.reason_to_take_over(self.effective_priority);
-                    let source = backup.source;
-                    self.take_over(now, source, reason, out);
+    /// Does what is due and concerns this instance alone. What the interfaces made of it, the caller passes on.
+    pub(crate) fn timeout(&mut self, now: Instant, out: &mut Outbox) -> Option<LinkNews> {
+        let announcer = self.announcer();
+        let timing = self.timing();
+        if let Machine::Active(active) = &mut self.machine {
+            active.announcements.timeout(now, announcer, out);
+            match active.yielding() {
+                Some(yielding) if yielding.until <= now => self.not_taken(now, yielding, out),
+                Some(_) => {}
+                None if active.silence(now) >= timing.patience_of_peers() => {
+                    self.listen_before_speaking(now, out);
                 }
+                None => {}
             }
-            Machine::Active(active) => {
-                for (_, address) in active.announcements.extract_if(.., |(at, _)| *at <= now) {
-                    announce(self.id, &self.config, address, out);
-                }
-                if active.take_due_advertisement(now, self.config.advertisement_interval) {
-                    send(&active.advert, &mut self.counters, out);
-                }
-            }
+        }
+        if let Machine::Active(active) = &mut self.machine
+            && active.yielding().is_none()
+            && active.take_due_advertisement(now, self.config.advertisement_interval)
+        {
+            send(&active.adverts, &mut self.counters, out);
+        }
+        if self.start_at.is_some_and(|at| at <= now) {
+            self.start_at = None;
+            return Some(LinkNews {
+                reason: Reason::Startup,
+                release: false,
+            });
+        }
+        let change = self.links.timeout(now)?;
+        Some(self.link_news(change))
+    }
+
+    /// Whether the timer of a Backup has expired: it would take over now.
+    pub(crate) fn wants_to_take_over(&self, now: Instant) -> bool {
+        matches!(&self.machine, Machine::Backup(backup) if backup.is_due(now))
+    }
+
+    /// Remembers that the rest of its sync group is not ready, so that its timer asks no more.
+    pub(crate) fn hold(&mut self) {
+        if let Machine::Backup(backup) = &mut self.machine {
+            backup.held = true;
+        }
+    }
+
+    /// Becomes Active because its timer has expired (RFC 9568 §6.4.2).
+    pub(crate) fn take_over_when_due(&mut self, now: Instant, out: &mut Outbox) {
+        if let Machine::Backup(backup) = &self.machine {
+            let waited_for_nobody = self.is_owner() && matches!(backup.heard, Heard::Nobody);
+            let reason = if waited_for_nobody {
+                Reason::Owner
+            } else {
+                backup.heard.reason_to_take_over(self.effective_priority)
+            };
+            let source = backup.source;
+            self.take_over(now, source, reason, out);
         }
     }
 
@@ -203,30 +246,48 @@ impl Instance {
     }
 
     pub(crate) fn deadline(&self) -> Option<Deadline> {
-        match &self.machine {
-            Machine::Initialize(initialize) => {
-                let at = initialize
-                    .grace
-                    .filter(|_| self.tracks.awaited().next().is_some())?;
-                Some(Deadline {
+        let own = match &self.machine {
+            Machine::Initialize(initialize) => initialize
+                .grace
+                .filter(|_| self.tracks.awaited().next().is_some())
+                .map(|at| Deadline {
                     at,
                     why: Why::InitGrace(self.id),
-                })
-            }
-            Machine::Backup(backup) => Some(Deadline {
+                }),
+            Machine::Backup(backup) => (!backup.held).then_some(Deadline {
                 at: backup.active_down_timer,
                 why: Why::ActiveDown(self.id),
             }),
             Machine::Active(active) => Some(active.deadline(self.id)),
-        }
-    }
-
-    pub(crate) fn interface(&self) -> crate::InterfaceId {
-        self.config.interface
+        };
+        let start = self.start_at.map(|at| Deadline {
+            at,
+            why: Why::StartDelay(self.id),
+        });
+        let interface = self.links.deadline().map(|at| Deadline {
+            at,
+            why: Why::Interface(self.id),
+        });
+        own.into_iter()
+            .chain(start)
+            .chain(interface)
+            .min_by_key(|deadline| deadline.at)
     }
 
     pub(crate) fn tracks(&self, check: CheckId) -> bool {
         self.tracks.contain(check)
+    }
+
+    pub(crate) fn state(&self) -> State {
+        self.machine.shown()
+    }
+
+    pub(crate) fn is_active(&self) -> bool {
+        matches!(self.machine, Machine::Active(_))
+    }
+
+    pub(crate) fn config(&self) -> &InstanceConfig {
+        &self.config
     }
 
     pub(crate) fn counters_mut(&mut self) -> &mut InstanceCounters {
@@ -242,8 +303,10 @@ impl Instance {
         let active = match &self.machine {
             Machine::Initialize(_) => None,
             Machine::Backup(backup) => backup.heard.active(),
-            Machine::Active(active) => Some((active.advert.source, self.effective_priority)),
+            Machine::Active(active) => Some((active.source, self.effective_priority)),
         };
+        let yielding =
+            matches!(&self.machine, Machine::Active(active) if active.yielding().is_some());
         InstanceStatus {
             state: self.machine.shown(),
             since: self.since,
@@ -252,125 +315,25 @@ impl Instance {
             base_priority: self.config.priority.get(),
             effective_priority: self.effective_priority,
             owner: self.is_owner(),
+            drained: self.drained,
+            yielding,
             active,
             active_adver_interval: interval,
             active_down_interval: timing.active_down_interval(interval),
             skew_time: timing.skew_time(interval),
             tracks: self.tracks.status(),
+            interfaces: self.links.status(),
             counters: self.counters,
         }
     }
 
-    /// Brings the state in line with whether the instance is eligible. `trigger` is what may have made it so.
-    fn settle(&mut self, now: Instant, trigger: Reason, out: &mut VecDeque<Action>) {
-        let eligibility = self.eligibility();
-        let (priority, grace) = (self.effective_priority, self.machine.grace());
-        match (eligibility, &mut self.machine) {
-            // RFC 9568 §6.4.1
-            (Eligibility::Eligible(source), Machine::Initialize(_)) => {
-                if self.is_owner() {
-                    self.take_over(now, source, Reason::Owner, out);
-                } else {
-                    let own = self.config.advertisement_interval;
-                    let backup = Backup::new(now, source, own, Heard::Nobody, self.timing());
-                    self.enter(now, Machine::Backup(backup), trigger, out);
-                }
-            }
-            (Eligibility::Eligible(source), Machine::Backup(backup)) => backup.source = source,
-            (Eligibility::Eligible(source), Machine::Active(active)) => {
-                if active.advert.source != source {
-                    active.advert = advertise(self.id, &self.config, source, priority);
-                }
-            }
-            (Eligibility::Waiting, Machine::Initialize(Initialize { fault: false, .. })) => {}
-            (
-                Eligibility::Faulty { reason, .. },
-                Machine::Initialize(Initialize { fault: true, .. }),
-            ) => self.reason = Some(reason),
-            (Eligibility::Faulty { reason, farewell }, _) => {
-                let fault = Machine::Initialize(Initialize { fault: true, grace });
-                self.leave(now, fault, farewell, reason, out);
-            }
-            (Eligibility::Waiting, _) => {
-                let waiting = Machine::Initialize(Initialize {
-                    fault: false,
-                    grace,
-                });
-                self.leave(now, waiting, Farewell::Release, trigger, out);
-            }
-        }
-    }
-
-    fn eligibility(&self) -> Eligibility {
-        if !self.running {
-            return Eligibility::Waiting;
-        }
-        let Some(link) = self.link else {
-            return Eligibility::Waiting;
-        };
-        if !link.up {
-            let reason = Reason::LinkDown;
-            return Eligibility::Faulty {
-                reason,
-                farewell: Farewell::None,
-            };
-        }
-        let faulty = |reason| Eligibility::Faulty {
-            reason,
-            farewell: Farewell::Release,
-        };
-        let Some(source) = self.source() else {
-            return faulty(Reason::NoPrimaryAddress);
-        };
-        if let Some(check) = self.tracks.fault() {
-            return faulty(Reason::CheckDown(check));
-        }
-        if self.tracks.awaited().next().is_some() {
-            return Eligibility::Waiting;
-        }
-        Eligibility::Eligible(source)
-    }
-
-    /// Recomputes the effective priority and brings timer or advertisement in line with it.
-    fn apply_priority(&mut self) {
-        let before = self.timing();
-        self.effective_priority = self.compute_priority();
-        let after = self.timing();
-        if before.priority == after.priority {
-            return;
-        }
-        match &mut self.machine {
-            Machine::Initialize(_) => {}
-            // Restarting the timer would let a flapping check put a takeover off for ever.
-            Machine::Backup(backup) => backup.shift_timer(before, after),
-            Machine::Active(active) => {
-                let source = active.advert.source;
-                active.advert = advertise(self.id, &self.config, source, after.priority);
-            }
-        }
-    }
-
-    fn compute_priority(&self) -> u8 {
-        if self.is_owner() {
-            return OWNER;
-        }
-        let base = i32::from(self.config.priority.get());
-        u8::try_from((base + self.tracks.weight()).clamp(1, 254)).unwrap_or(1)
-    }
-
     /// Becomes Active (RFC 9568 §6.4.2): advertise first, so that a rival learns of it before any host does.
-    fn take_over(
-        &mut self,
-        now: Instant,
-        source: IpAddr,
-        reason: Reason,
-        out: &mut VecDeque<Action>,
-    ) {
-        let advert = advertise(self.id, &self.config, source, self.effective_priority);
-        let active = Active::new(now, advert, self.config.advertisement_interval);
+    fn take_over(&mut self, now: Instant, source: IpAddr, reason: Reason, out: &mut Outbox) {
+        let adverts = advertise(self.id, &self.config, source, self.effective_priority);
+        let active = Active::new(now, source, adverts, self.config.advertisement_interval);
         self.counters.master_transitions += 1;
-        send(&active.advert, &mut self.counters, out);
-        out.push_back(Action::Claim(self.id));
+        send(&active.adverts, &mut self.counters, out);
+        out.push(Action::Claim(self.id));
         self.enter(now, Machine::Active(active), reason, out);
     }
 
@@ -381,22 +344,23 @@ impl Instance {
         next: Machine,
         farewell: Farewell,
         reason: Reason,
-        out: &mut VecDeque<Action>,
+        out: &mut Outbox,
     ) {
         if let Machine::Active(active) = &self.machine {
-            match farewell {
-                Farewell::Release => {
-                    let release = release_packet(self.id, &self.config, active.advert.source);
+            // Who has offered the addresses already has said farewell.
+            match (farewell, active.yielding()) {
+                (Farewell::Release, None) => {
+                    let release = release_packets(self.id, &self.config, active.source);
                     send(&release, &mut self.counters, out);
                 }
-                Farewell::None => {}
+                (Farewell::None, _) | (Farewell::Release, Some(_)) => {}
             }
-            out.push_back(Action::Release(self.id));
+            out.push(Action::Release(self.id));
         }
         self.enter(now, next, reason, out);
     }
 
-    fn enter(&mut self, now: Instant, next: Machine, reason: Reason, out: &mut VecDeque<Action>) {
+    fn enter(&mut self, now: Instant, next: Machine, reason: Reason, out: &mut Outbox) {
         let (before, after) = (self.machine.shown(), next.shown());
         self.machine = next;
         if before == after {
@@ -405,7 +369,7 @@ impl Instance {
         self.since = now;
         self.reason = Some(reason);
         self.sequence += 1;
-        out.push_back(Action::StateChanged(Transition {
+        out.push(Action::StateChanged(Transition {
             instance: self.id,
             before,
             after,
@@ -415,25 +379,60 @@ impl Instance {
         }));
     }
 
-    fn source(&self) -> Option<IpAddr> {
-        let link = self.link?;
-        match self.family {
-            Family::V4 => link.primary.map(IpAddr::V4),
-            Family::V6 => link.link_local.map(IpAddr::V6),
+    fn link_news(&self, change: LinkChange) -> LinkNews {
+        let reason = match (change.own, change.up) {
+            (true, true) => Reason::LinkUp,
+            (true, false) => Reason::LinkDown,
+            (false, true) => Reason::InterfaceUp(change.interface),
+            (false, false) => Reason::InterfaceDown(change.interface),
+        };
+        LinkNews {
+            reason,
+            release: change.release && !self.is_owner(),
         }
     }
 
     fn is_owner(&self) -> bool {
-        self.config.priority.get() == OWNER
+        self.config.priority.get() == OWNER && !self.drained
+    }
+
+    fn announcer(&self) -> Announcer {
+        Announcer {
+            instance: self.id,
+            interface: self.config.interface,
+            config: self.config.announce,
+        }
+    }
+
+    fn preemption(&self) -> Preemption {
+        // The owner preempts whatever Preempt_Mode says (RFC 9568 §6.1).
+        if self.is_owner() {
+            return Preemption {
+                enabled: true,
+                delay: Duration::ZERO,
+            };
+        }
+        Preemption {
+            enabled: self.config.preempt,
+            delay: self.config.preempt_delay,
+        }
     }
 
     fn timing(&self) -> Timing {
-        timing(&self.config, self.effective_priority)
+        Timing {
+            version: self.config.version,
+            down_after: self.config.down_after,
+            priority: self.effective_priority,
+            own_interval: self.config.advertisement_interval,
+            max_learned_interval: self.config.max_learned_interval,
+        }
     }
 }
 
-/// The priority of the address owner, which nothing but FAULT touches (RFC 9568 §5.2.4).
+/// The priority of the address owner, which nothing but FAULT and a drain touches (RFC 9568 §5.2.4).
 const OWNER: u8 = 255;
+/// The priority that loses against every other.
+const LOWEST: u8 = 1;
 
 /// Whether a router that stops being Active gives the addresses away.
 enum Farewell {
@@ -441,64 +440,4 @@ enum Farewell {
     Release,
     /// Silently: another router has them already, or nothing can be sent.
     None,
-}
-
-fn timing(config: &InstanceConfig, priority: u8) -> Timing {
-    Timing {
-        version: config.version,
-        down_after: config.down_after,
-        priority,
-    }
-}
-
-fn advertise(
-    instance: InstanceId,
-    config: &InstanceConfig,
-    source: IpAddr,
-    priority: u8,
-) -> Advertise {
-    let destination = match source {
-        IpAddr::V4(_) => IpAddr::V4(MULTICAST_IPV4),
-        IpAddr::V6(_) => IpAddr::V6(MULTICAST_IPV6),
-    };
-    let advertisement = Advertisement {
-        version: config.version,
-        virtual_router_id: config.virtual_router_id,
-        priority,
-        interval: config.advertisement_interval,
-        checksum: config.checksum,
-        addresses: config
-            .addresses
-            .iter()
-            .map(|address| address.address)
-            .collect(),
-    };
-    let payload = Arc::from(advertisement.emit(source, destination));
-    Advertise {
-        instance,
-        interface: config.interface,
-        source,
-        destination,
-        payload,
-        priority,
-    }
-}
-
-fn send(advert: &Advertise, counters: &mut InstanceCounters, out: &mut VecDeque<Action>) {
-    counters.advertisement_sent += 1;
-    if advert.priority == 0 {
-        counters.priority_zero_pkts_sent += 1;
-    }
-    out.push_back(Action::Advertise(advert.clone()));
-}
-
-fn announce(
-    instance: InstanceId,
-    config: &InstanceConfig,
-    address: IpAddr,
-    out: &mut VecDeque<Action>,
-) {
-    for _ in 0..config.announce.repeat.get() {
-        out.push_back(Action::Announce { instance, address });
-    }
 }

@@ -22,7 +22,9 @@ mod config;
 mod counters;
 mod discard;
 mod event;
+mod group;
 mod instance;
+mod outbox;
 pub mod packet;
 mod router;
 mod status;
@@ -33,18 +35,22 @@ mod timers;
 mod track;
 mod validate;
 
-pub use action::{Action, Advertise, CheckChange, Difference, Reason, Standing, State, Transition};
+pub use action::{
+    Action, Advertise, CheckChange, Difference, GroupTransition, Reason, Standing, State,
+    Transition,
+};
 pub use config::{
-    AnnounceConfig, CheckConfig, CheckId, ChecksumForm, InstanceConfig, InstanceId, InterfaceId,
-    OnError, OnFail, RouterConfig, Track, Version, VirtualAddress, VirtualRouterId,
+    AnnounceConfig, CheckConfig, CheckId, ChecksumForm, GroupId, InstanceConfig, InstanceId,
+    InterfaceId, InterfaceTrack, OnError, OnFail, Peers, RouterConfig, SyncGroup, Track, Version,
+    VirtualAddress, VirtualRouterId,
 };
 pub use counters::{GlobalCounters, InstanceCounters};
 pub use discard::Discard;
-pub use event::{AddressChange, Event, Link, Outcome, Packet, Report};
-pub use instance::release_packet;
+pub use event::{AddressChange, Command, Event, Link, Outcome, Packet, Report};
+pub use instance::release_packets;
 pub use router::Router;
-pub use status::{CheckStatus, Deadline, InstanceStatus, TrackStatus, Why};
+pub use status::{CheckStatus, Deadline, InstanceStatus, InterfaceStatus, TrackStatus, Why};
 pub use time::Instant;
 pub use timers::{active_down_interval, skew_time};
 pub use track::UNKNOWN_WEIGHT;
-pub use validate::{CheckError, ConfigError, InstanceError};
+pub use validate::{CheckError, ConfigError, GroupError, InstanceError};

@@ -62,7 +62,8 @@ pub struct Advertisement {
     /// Form of the checksum. Only v3 over IPv4 has two of them, elsewhere this is [`ChecksumForm::Rfc9568`].
     /// An IPv4 checksum that is right in both forms counts as that one, too.
     pub checksum: ChecksumForm,
-    /// The virtual router's addresses: 1 to 255, of the family of the IP header.
+    /// The virtual router's addresses: 0 to 255, of the family of the IP header. None is an error where any are configured
+    /// (erratum 8299).
     pub addresses: Vec<IpAddr>,
 }
 
@@ -103,9 +104,6 @@ impl Advertisement {
         let virtual_router_id = NonZeroU8::new(virtual_router_id)
             .map(VirtualRouterId)
             .ok_or(Discard::VirtualRouterId(0))?;
-        if count == 0 {
-            return Err(Discard::NoAddresses);
-        }
         let interval = match version {
             Version::V2 => Duration::from_secs(u64::from(low)),
             Version::V3 => {

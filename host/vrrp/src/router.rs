@@ -1,18 +1,24 @@
 //! A VRRP Router: all virtual routers of one host, and the checks they depend on.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use crate::config::Family;
-use crate::instance::Instance;
-use crate::packet::{Advertisement, TTL, peek_virtual_router_id};
+use crate::group::Group;
+use crate::instance::{Instance, LinkNews};
+use crate::outbox::Outbox;
 use crate::track::Check;
 use crate::{
-    Action, CheckChange, CheckError, CheckId, CheckStatus, ConfigError, Deadline, Discard, Event,
-    GlobalCounters, InstanceConfig, InstanceError, InstanceId, InstanceStatus, Instant,
-    InterfaceId, Link, Packet, Reason, Report, RouterConfig, Standing, VirtualRouterId, Why,
-    validate,
+    Action, CheckChange, CheckError, CheckId, CheckStatus, ConfigError, Deadline, Event,
+    GlobalCounters, GroupError, GroupId, InstanceConfig, InstanceError, InstanceId, InstanceStatus,
+    Instant, InterfaceId, Link, Reason, Report, RouterConfig, Standing, State, SyncGroup,
+    VirtualRouterId, Why, validate,
 };
+
+mod receive;
+mod reconfigure;
+mod settle;
 
 /// A VRRP Router (RFC 9568): every virtual router of this host, as one state machine.
 ///
@@ -24,17 +30,29 @@ pub struct Router {
     instances: BTreeMap<InstanceId, Instance>,
     by_wire: BTreeMap<OnWire, InstanceId>,
     checks: BTreeMap<CheckId, Check>,
+    groups: BTreeMap<GroupId, Group>,
+    group_of: BTreeMap<InstanceId, GroupId>,
+    /// The latest news of each interface, for instances that are added later.
+    links: BTreeMap<InterfaceId, Link>,
     counters: GlobalCounters,
-    actions: VecDeque<Action>,
+    out: Outbox,
 }
 
-/// What a received packet finds its virtual router by.
-type OnWire = (InterfaceId, VirtualRouterId, Family);
+/// What a received packet finds its virtual router by. Multicast and unicast are spaces of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct OnWire {
+    interface: InterfaceId,
+    virtual_router_id: VirtualRouterId,
+    family: Family,
+    unicast: bool,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     BeforeStartup,
     Running,
+    /// Some instances still use addresses that they have offered.
+    Stopping,
     Stopped,
 }
 
@@ -51,8 +69,11 @@ impl Router {
             instances: BTreeMap::new(),
             by_wire: BTreeMap::new(),
             checks: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            group_of: BTreeMap::new(),
+            links: BTreeMap::new(),
             counters: GlobalCounters::default(),
-            actions: VecDeque::new(),
+            out: Outbox::default(),
         };
         for (check, config) in config.checks {
             let error = |error| ConfigError::Check { check, error };
@@ -66,6 +87,14 @@ impl Router {
                 .add(instance, config)
                 .map_err(|error| ConfigError::Instance { instance, error })?;
         }
+        for (group, config) in &config.groups {
+            router
+                .add_group(*group, config)
+                .map_err(|error| ConfigError::Group {
+                    group: *group,
+                    error,
+                })?;
+        }
         Ok(router)
     }
 
@@ -77,44 +106,63 @@ impl Router {
         match (self.phase, event) {
             (Phase::BeforeStartup, Event::Startup) => self.startup(now),
             // A stopped router stays stopped, whatever is still under way to it.
-            (Phase::Running, Event::Startup) | (Phase::Stopped, _) => {}
-            (_, Event::Shutdown) => self.shutdown(now),
+            (Phase::Running | Phase::Stopping, Event::Startup)
+            | (Phase::Stopping, Event::Report(_) | Event::Command(..))
+            | (Phase::Stopped, _) => {}
+            (_, Event::Shutdown { grace }) => self.shutdown(now, grace),
             (_, Event::Packet(packet)) => self.packet(now, &packet),
             (_, Event::Report(report)) => self.report(now, &report),
             (_, Event::Link(link)) => self.link(now, link),
             (_, Event::Address(change)) => {
                 if let Some(instance) = self.instances.get_mut(&change.instance) {
-                    instance.address(now, &change, &mut self.actions);
+                    instance.address(now, &change, &mut self.out);
                 }
             }
+            (_, Event::Command(instance, command)) => self.command(now, instance, command),
         }
+        self.notice_end();
     }
 
     /// Does everything that is due at `now`. Safe to call early or twice.
     pub fn handle_timeout(&mut self, now: Instant) {
         let now = self.advance(now);
-        if self.phase != Phase::Running {
-            return;
+        match self.phase {
+            Phase::BeforeStartup | Phase::Stopped => return,
+            Phase::Running | Phase::Stopping => {}
         }
         // Checks first: what they change may move a takeover that is due.
-        self.time_out_checks(now);
-        for instance in self.instances.values_mut() {
-            instance.timeout(now, &mut self.actions);
+        if self.phase == Phase::Running {
+            self.time_out_checks(now);
         }
+        let ids: Vec<_> = self.instances.keys().copied().collect();
+        for id in ids {
+            while let Some(news) = self
+                .instances
+                .get_mut(&id)
+                .and_then(|instance| instance.timeout(now, &mut self.out))
+            {
+                self.link_news(now, id, news);
+            }
+        }
+        self.take_over(now);
+        self.align_groups(now);
+        self.notice_end();
     }
 
     /// The next thing to do, in the order in which to do it.
     pub fn poll_action(&mut self) -> Option<Action> {
-        self.actions.pop_front()
+        self.out.pop()
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout) unless something happens before; `None` when nothing is due ever.
     pub fn poll_timeout(&self) -> Option<Deadline> {
-        if self.phase != Phase::Running {
-            return None;
-        }
+        let checks = match self.phase {
+            Phase::BeforeStartup | Phase::Stopped => return None,
+            Phase::Running => Some(&self.checks),
+            Phase::Stopping => None,
+        };
         let instances = self.instances.values().filter_map(Instance::deadline);
-        let checks = self.checks.iter().filter_map(|(id, check)| {
+        let checks = checks.into_iter().flatten().filter_map(|(id, check)| {
             let at = check.stale_timer()?;
             Some(Deadline {
                 at,
@@ -122,6 +170,11 @@ impl Router {
             })
         });
         instances.chain(checks).min_by_key(|deadline| deadline.at)
+    }
+
+    /// Whether a router that was asked to stop has released everything.
+    pub fn is_stopped(&self) -> bool {
+        self.phase == Phase::Stopped
     }
 
     /// An instance as it is now.
@@ -132,6 +185,11 @@ impl Router {
     /// A check as it is now.
     pub fn check(&self, id: CheckId) -> Option<CheckStatus> {
         self.checks.get(&id).map(Check::status)
+    }
+
+    /// What all members of a sync group are at least, and how often that changed.
+    pub fn group(&self, id: GroupId) -> Option<(State, u64)> {
+        self.groups.get(&id).map(Group::state)
     }
 
     /// What was discarded before a virtual router was found for it.
@@ -145,7 +203,12 @@ impl Router {
         if let Some(check) = config.tracks.iter().map(|track| track.check).find(unknown) {
             return Err(InstanceError::UnknownCheck(check));
         }
-        let on_wire = (config.interface, config.virtual_router_id, family);
+        let on_wire = OnWire {
+            interface: config.interface,
+            virtual_router_id: config.virtual_router_id,
+            family,
+            unicast: config.is_unicast(),
+        };
         if self
             .instances
             .insert(id, Instance::new(id, config, family))
@@ -155,6 +218,26 @@ impl Router {
         }
         match self.by_wire.insert(on_wire, id) {
             Some(other) => Err(InstanceError::VirtualRouterTaken(other)),
+            None => Ok(()),
+        }
+    }
+
+    fn add_group(&mut self, id: GroupId, config: &SyncGroup) -> Result<(), GroupError> {
+        if config.members.len() < 2 {
+            return Err(GroupError::TooSmall(config.members.len()));
+        }
+        for member in &config.members {
+            let instance = self
+                .instances
+                .get_mut(member)
+                .ok_or(GroupError::UnknownInstance(*member))?;
+            instance.set_in_group(true);
+            if self.group_of.insert(*member, id).is_some() {
+                return Err(GroupError::MemberTwice(*member));
+            }
+        }
+        match self.groups.insert(id, Group::new(config)) {
+            Some(_) => Err(GroupError::NumberTaken),
             None => Ok(()),
         }
     }
@@ -169,73 +252,53 @@ impl Router {
         for check in self.checks.values_mut() {
             check.startup(now);
         }
+        let ids: Vec<_> = self.instances.keys().copied().collect();
         for instance in self.instances.values_mut() {
-            instance.startup(now, &mut self.actions);
+            instance.startup(now);
+        }
+        for id in ids {
+            self.settle(now, id, Reason::Startup);
         }
     }
 
-    fn shutdown(&mut self, now: Instant) {
-        self.phase = Phase::Stopped;
-        for instance in self.instances.values_mut() {
-            instance.shutdown(now, &mut self.actions);
+    fn shutdown(&mut self, now: Instant, grace: Duration) {
+        // What is under way already is not put off by asking again, but it can be cut short.
+        if self.phase == Phase::Stopping && !grace.is_zero() {
+            return;
+        }
+        self.phase = Phase::Stopping;
+        let ids: Vec<_> = self.instances.keys().copied().collect();
+        for id in ids {
+            if let Some(instance) = self.instances.get_mut(&id) {
+                instance.shutdown(now, grace, &mut self.out);
+            }
+            self.follow_group(id, Reason::Shutdown);
+        }
+    }
+
+    /// When the last instance has released what it had, nothing can happen any more.
+    fn notice_end(&mut self) {
+        if self.phase == Phase::Stopping && !self.instances.values().any(Instance::is_active) {
+            self.phase = Phase::Stopped;
         }
     }
 
     fn link(&mut self, now: Instant, link: Link) {
-        for instance in self.instances.values_mut() {
-            if instance.interface() == link.interface {
-                instance.link(now, link, &mut self.actions);
+        self.links.insert(link.interface, link);
+        let ids: Vec<_> = self.instances.keys().copied().collect();
+        for id in ids {
+            let news = self
+                .instances
+                .get_mut(&id)
+                .and_then(|instance| instance.link(now, link));
+            if let Some(news) = news {
+                self.link_news(now, id, news);
             }
         }
     }
 
-    fn packet(&mut self, now: Instant, packet: &Packet<'_>) {
-        let Err(discard) = self.receive(now, packet) else {
-            return;
-        };
-        let discard = self.count(packet, discard);
-        self.actions.push_back(Action::Discarded {
-            interface: packet.interface,
-            source: packet.source,
-            discard,
-        });
-    }
-
-    fn receive(&mut self, now: Instant, packet: &Packet<'_>) -> Result<(), Discard> {
-        if packet.ttl != Some(TTL) {
-            return Err(Discard::Ttl(packet.ttl));
-        }
-        let advertisement =
-            Advertisement::parse(packet.payload, packet.source, packet.destination)?;
-        let virtual_router_id = advertisement.virtual_router_id;
-        let instance = self
-            .by_wire
-            .get(&on_wire(packet, virtual_router_id))
-            .and_then(|id| self.instances.get_mut(id))
-            .ok_or_else(|| Discard::VirtualRouterId(virtual_router_id.0.get()))?;
-        instance.receive(now, packet.source, &advertisement, &mut self.actions)
-    }
-
-    /// Counts a discard and returns it, or an unknown VRID instead of what would only have been looked at after that.
-    fn count(&mut self, packet: &Packet<'_>, discard: Discard) -> Discard {
-        if let Some(counter) = self.counters.of(discard) {
-            *counter += 1;
-            return discard;
-        }
-        let virtual_router_id = peek_virtual_router_id(packet.payload);
-        let instance = virtual_router_id
-            .and_then(|id| self.by_wire.get(&on_wire(packet, id)))
-            .and_then(|id| self.instances.get_mut(id));
-        if let Some(counter) = instance.and_then(|instance| instance.counters_mut().of(discard)) {
-            *counter += 1;
-            return discard;
-        }
-        self.counters.vrid_errors += 1;
-        if discard.follows_lookup() {
-            Discard::VirtualRouterId(virtual_router_id.map_or(0, |id| id.0.get()))
-        } else {
-            discard
-        }
+    fn link_news(&mut self, now: Instant, id: InstanceId, news: LinkNews) {
+        self.depend(now, id, news.reason, |_| news.release);
     }
 
     fn report(&mut self, now: Instant, report: &Report) {
@@ -271,7 +334,7 @@ impl Router {
         let reason = if before.0 == after.0 {
             Reason::CheckWeight(id)
         } else {
-            self.actions.push_back(Action::CheckChanged(CheckChange {
+            self.out.push(Action::CheckChanged(CheckChange {
                 check: id,
                 before: before.0,
                 after: after.0,
@@ -282,16 +345,16 @@ impl Router {
                 Standing::Pending | Standing::Unknown => Reason::CheckUnknown(id),
             }
         };
-        for instance in self.instances.values_mut() {
-            if instance.tracks(id) {
-                instance.check(now, id, after, reason, &mut self.actions);
-            }
+        let tracking: Vec<_> = self
+            .instances
+            .iter()
+            .filter(|(_, instance)| instance.tracks(id))
+            .map(|(instance, _)| *instance)
+            .collect();
+        for instance in tracking {
+            self.depend(now, instance, reason, |instance| instance.check(id, after));
         }
     }
-}
-
-fn on_wire(packet: &Packet<'_>, id: VirtualRouterId) -> OnWire {
-    (packet.interface, id, Family::of(&packet.source))
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@ use core::net::IpAddr;
 use core::time::Duration;
 
 use crate::{
-    CheckId, InstanceCounters, InstanceId, Instant, OnFail, Outcome, Reason, Standing, State,
+    CheckId, InstanceCounters, InstanceId, Instant, InterfaceId, OnFail, Outcome, Reason, Standing,
+    State,
 };
 
 /// When to call [`Router::handle_timeout`](crate::Router::handle_timeout), and what for.
@@ -26,8 +27,14 @@ pub enum Why {
     Answer(InstanceId),
     /// Active_Down_Timer: a Backup instance takes over.
     ActiveDown(InstanceId),
-    /// The second burst of gratuitous ARP or unsolicited NA of an Active instance.
+    /// More gratuitous ARP or unsolicited NA of an Active instance.
     Announce(InstanceId),
+    /// Nobody took the addresses that an Active instance offered.
+    Yield(InstanceId),
+    /// An instance may take part in elections.
+    StartDelay(InstanceId),
+    /// A change of an interface counts from now on.
+    Interface(InstanceId),
     /// An instance waits no longer for the first verdicts of its checks.
     InitGrace(InstanceId),
     /// The report of a check is overdue.
@@ -51,6 +58,10 @@ pub struct InstanceStatus {
     pub effective_priority: u8,
     /// Whether this host is the address owner (priority 255).
     pub owner: bool,
+    /// Whether somebody wants another router to have the addresses.
+    pub drained: bool,
+    /// Whether it has offered its addresses, and uses them until a peer takes them.
+    pub yielding: bool,
     /// Address and priority of the Active router: this one when it is Active, the last one heard when it is Backup, else unknown.
     pub active: Option<(IpAddr, u8)>,
     /// Active_Adver_Interval: learned from the Active router when v3 and Backup, else its own.
@@ -61,6 +72,8 @@ pub struct InstanceStatus {
     pub skew_time: Duration,
     /// The checks it depends on.
     pub tracks: Vec<TrackStatus>,
+    /// The interfaces it depends on beside its own.
+    pub interfaces: Vec<InterfaceStatus>,
     /// What it counted since it was made.
     pub counters: InstanceCounters,
 }
@@ -75,6 +88,19 @@ pub struct TrackStatus {
     /// What it counts as.
     pub standing: Standing,
     /// What it adds to the priority now; an address owner's priority stays 255 all the same.
+    pub weight: i32,
+}
+
+/// A tracked interface as it is now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InterfaceStatus {
+    /// The interface.
+    pub interface: InterfaceId,
+    /// What its loss does to this instance.
+    pub on_fail: OnFail,
+    /// What it counts as; `None` before the first news of it.
+    pub up: Option<bool>,
+    /// What it adds to the priority now.
     pub weight: i32,
 }
 

@@ -24,24 +24,20 @@ pub(crate) const GROUP: IpAddr = IpAddr::V4(MULTICAST_IPV4);
 
 pub(crate) fn instance(priority: u8) -> InstanceConfig {
     InstanceConfig {
-        interface: INTERFACE,
-        virtual_router_id: VirtualRouterId(NonZeroU8::new(51).unwrap()),
-        version: Version::V3,
         priority: NonZeroU8::new(priority).unwrap(),
-        advertisement_interval: Duration::from_secs(1),
         checksum: ChecksumForm::Rfc9568,
-        addresses: vec![VirtualAddress {
-            address: VIRTUAL.into(),
-            prefix_length: 32,
-        }],
-        preempt: true,
-        down_after: NonZeroU8::new(3).unwrap(),
-        init_grace: Duration::from_secs(10),
         announce: AnnounceConfig {
             repeat: NonZeroU8::new(2).unwrap(),
-            delay: Duration::from_secs(5),
+            ..AnnounceConfig::default()
         },
-        tracks: Vec::new(),
+        ..InstanceConfig::new(
+            INTERFACE,
+            VirtualRouterId(NonZeroU8::new(51).unwrap()),
+            vec![VirtualAddress {
+                address: VIRTUAL.into(),
+                prefix_length: 32,
+            }],
+        )
     }
 }
 
@@ -69,6 +65,7 @@ pub(crate) fn one(instance: InstanceConfig) -> RouterConfig {
     RouterConfig {
         checks: vec![(CHECK, check())],
         instances: vec![(INSTANCE, instance)],
+        groups: Vec::new(),
     }
 }
 
@@ -234,6 +231,7 @@ pub(crate) fn show(action: &Action) -> String {
         } => {
             format!("priority {before}->{after} {}", show_reason(reason))
         }
+        Action::GroupChanged(change) => format!("group {}->{}", change.before, change.after),
         Action::CheckChanged(change) => format!("check {:?}->{:?}", change.before, change.after),
         Action::Discarded { discard, .. } => format!("discard: {discard}"),
         Action::PeerDiffers { difference, .. } => format!("differs: {difference:?}"),
@@ -248,7 +246,13 @@ fn show_reason(reason: &Reason) -> String {
         | Reason::LinkDown
         | Reason::LinkUp
         | Reason::NoPrimaryAddress
-        | Reason::PrimaryAddress => format!("{reason:?}"),
+        | Reason::PrimaryAddress
+        | Reason::InterfaceDown(_)
+        | Reason::InterfaceUp(_)
+        | Reason::SyncGroup(_)
+        | Reason::Command(_)
+        | Reason::Reconfigured => format!("{reason:?}"),
+        Reason::Late(silence) => format!("Late({silence:?})"),
         Reason::ActiveDown(None) => "ActiveDown".into(),
         Reason::ActiveDown(Some(source)) => format!("ActiveDown({source})"),
         Reason::ActiveReleased(source) => format!("ActiveReleased({source})"),

@@ -51,6 +51,18 @@ impl Check {
         }
     }
 
+    pub(crate) fn config(&self) -> CheckConfig {
+        self.config
+    }
+
+    /// What is known of the check is judged by another configuration from now on.
+    pub(crate) fn reconfigure(&mut self, now: Instant, config: CheckConfig) {
+        if self.config != config {
+            self.config = config;
+            self.stale_timer = self.stale_timer.map(|_| now + config.stale_after);
+        }
+    }
+
     /// From now on reports are expected.
     pub(crate) fn startup(&mut self, now: Instant) {
         self.stale_timer

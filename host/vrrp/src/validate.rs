@@ -4,7 +4,9 @@ use core::net::IpAddr;
 use core::time::Duration;
 
 use crate::config::Family;
-use crate::{CheckConfig, CheckId, InstanceConfig, InstanceId, OnFail, Version};
+use crate::{
+    CheckConfig, CheckId, GroupId, InstanceConfig, InstanceId, InterfaceId, OnFail, Peers, Version,
+};
 
 /// Why a [`RouterConfig`](crate::RouterConfig) cannot be run; the first of the reasons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -17,6 +19,15 @@ pub enum ConfigError {
         /// The rule.
         #[source]
         error: InstanceError,
+    },
+    /// A sync group breaks a rule.
+    #[error("sync group {} cannot be run", group.0)]
+    Group {
+        /// The group.
+        group: GroupId,
+        /// The rule.
+        #[source]
+        error: GroupError,
     },
     /// A check breaks a rule.
     #[error("check {} cannot be used", check.0)]
@@ -71,13 +82,46 @@ pub enum InstanceError {
     #[error("check {} is tracked twice", .0.0)]
     TrackedTwice(CheckId),
     /// A weight is -253 to 253 and not 0.
-    #[error("weight {weight} of check {}", check.0)]
-    Weight {
-        /// The tracked check.
-        check: CheckId,
-        /// Its weight.
-        weight: i16,
-    },
+    #[error("weight {0}")]
+    Weight(i16),
+    /// An interface is tracked twice.
+    #[error("interface {} is tracked twice", .0.0)]
+    InterfaceTwice(InterfaceId),
+    /// Nothing can be sent without the instance's own interface, so its loss is a FAULT.
+    #[error("the loss of its own interface is to be something else than a FAULT")]
+    OwnInterface,
+    /// Unicast needs somebody to speak to; it never falls back to multicast.
+    #[error("unicast without peers")]
+    NoPeers,
+    /// A peer is not an address of one router in the family of the virtual addresses.
+    #[error("{0} cannot be a peer")]
+    Peer(IpAddr),
+    /// A peer stands twice in the list.
+    #[error("peer {0} is listed twice")]
+    PeerTwice(IpAddr),
+    /// A TTL is 1 to 255.
+    #[error("a minimum TTL of 0")]
+    MinTtl,
+    /// The longest learned interval is shorter than the own one.
+    #[error("the longest learned interval {0:?} is shorter than the advertisement interval")]
+    MaxLearnedInterval(Duration),
+}
+
+/// The rule that a sync group breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GroupError {
+    /// Its number is another group's, too.
+    #[error("its number is used twice")]
+    NumberTaken,
+    /// A group of one moves as it would alone.
+    #[error("{0} members instead of two or more")]
+    TooSmall(usize),
+    /// A member is not configured.
+    #[error("instance {} does not exist", .0.0)]
+    UnknownInstance(InstanceId),
+    /// A member is in two groups, or twice in one.
+    #[error("instance {} is in a group already", .0.0)]
+    MemberTwice(InstanceId),
 }
 
 /// The rule that a check breaks.
@@ -110,16 +154,62 @@ pub(crate) fn instance(config: &InstanceConfig) -> Result<Family, InstanceError>
         {
             return Err(InstanceError::TrackedTwice(track.check));
         }
-        if let OnFail::Weight(weight) = track.on_fail
-            && (weight == 0 || weight.unsigned_abs() > MAX_WEIGHT)
-        {
-            return Err(InstanceError::Weight {
-                check: track.check,
-                weight,
-            });
-        }
+        weight(track.on_fail)?;
+    }
+    interfaces(config)?;
+    peers(config, family)?;
+    if config.version == Version::V3 && config.max_learned_interval < interval {
+        let longest = config.max_learned_interval;
+        return Err(InstanceError::MaxLearnedInterval(longest));
     }
     Ok(family)
+}
+
+fn weight(on_fail: OnFail) -> Result<(), InstanceError> {
+    match on_fail {
+        OnFail::Weight(weight) if weight == 0 || weight.unsigned_abs() > MAX_WEIGHT => {
+            Err(InstanceError::Weight(weight))
+        }
+        OnFail::Weight(_) | OnFail::Fault | OnFail::Release => Ok(()),
+    }
+}
+
+fn interfaces(config: &InstanceConfig) -> Result<(), InstanceError> {
+    for (index, track) in config.interfaces.iter().enumerate() {
+        let before = config.interfaces.iter().take(index);
+        let same = |other: &&crate::InterfaceTrack| other.interface == track.interface;
+        if before.filter(same).count() > 0 {
+            return Err(InstanceError::InterfaceTwice(track.interface));
+        }
+        if track.interface == config.interface && track.on_fail != OnFail::Fault {
+            return Err(InstanceError::OwnInterface);
+        }
+        weight(track.on_fail)?;
+    }
+    Ok(())
+}
+
+fn peers(config: &InstanceConfig, family: Family) -> Result<(), InstanceError> {
+    let listed = match &config.peers {
+        Peers::Unicast { min_ttl: 0, .. } => return Err(InstanceError::MinTtl),
+        Peers::Unicast { peers, .. } if peers.is_empty() => return Err(InstanceError::NoPeers),
+        Peers::Unicast { peers, .. } => peers,
+        Peers::Multicast { accept_from } => accept_from,
+    };
+    for (index, peer) in listed.iter().enumerate() {
+        let is_one = !peer.is_unspecified() && !peer.is_multicast() && !is_broadcast(peer);
+        if Family::of(peer) != family || !is_one {
+            return Err(InstanceError::Peer(*peer));
+        }
+        if listed.iter().take(index).any(|other| other == peer) {
+            return Err(InstanceError::PeerTwice(*peer));
+        }
+    }
+    Ok(())
+}
+
+fn is_broadcast(address: &IpAddr) -> bool {
+    matches!(address, IpAddr::V4(address) if address.is_broadcast())
 }
 
 pub(crate) fn check(config: &CheckConfig) -> Result<(), CheckError> {
@@ -131,9 +221,17 @@ pub(crate) fn check(config: &CheckConfig) -> Result<(), CheckError> {
 
 fn addresses(config: &InstanceConfig) -> Result<Family, InstanceError> {
     let count = config.addresses.len();
-    let first = match config.addresses.first() {
-        Some(first) if count <= MAX_ADDRESSES => first.address,
-        Some(_) | None => return Err(InstanceError::AddressCount(count)),
+    let first = match (config.addresses.first(), &config.peers) {
+        (Some(first), _) if count <= MAX_ADDRESSES => first.address,
+        // Where a hook moves the address, the protocol has none: peers that are listed one by one know what it is about.
+        (None, Peers::Unicast { peers, .. }) => {
+            let peer = peers.first().ok_or(InstanceError::NoPeers)?;
+            return match (peer, config.version) {
+                (IpAddr::V6(_), Version::V2) => Err(InstanceError::Version2WithIpv6),
+                (IpAddr::V4(_), _) | (IpAddr::V6(_), Version::V3) => Ok(Family::of(peer)),
+            };
+        }
+        (Some(_) | None, _) => return Err(InstanceError::AddressCount(count)),
     };
     let family = Family::of(&first);
     for (index, virtual_address) in config.addresses.iter().enumerate() {

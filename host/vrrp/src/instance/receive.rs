@@ -1,14 +1,14 @@
 //! What a virtual router does with advertisements (RFC 9568 §7.1, then §6.4).
 
-use alloc::collections::VecDeque;
 use core::net::IpAddr;
-use core::time::Duration;
 
+use super::active::Then;
 use super::state::{Backup, Heard, Machine};
-use super::{Farewell, Instance, OWNER, differences, send, timing};
+use super::{Farewell, Instance, differences, send};
 use crate::config::Family;
+use crate::outbox::Outbox;
 use crate::packet::{Advertisement, version_number};
-use crate::{Action, Difference, Discard, InstanceConfig, Instant, Reason, Version};
+use crate::{Action, Difference, Discard, Instant, Reason, Version};
 
 impl Instance {
     /// Makes the checks that need this virtual router's configuration, then does what the state says.
@@ -17,18 +17,16 @@ impl Instance {
         now: Instant,
         source: IpAddr,
         advertisement: &Advertisement,
-        out: &mut VecDeque<Action>,
+        out: &mut Outbox,
     ) -> Result<(), Discard> {
         self.accept(source, advertisement)?;
         self.count_received(advertisement);
         self.compare(source, advertisement, out);
+        let (preemption, timing) = (self.preemption(), self.timing());
         match &mut self.machine {
             Machine::Initialize(_) => {}
             Machine::Backup(backup) => {
-                let timing = timing(&self.config, self.effective_priority);
-                // The owner preempts whatever Preempt_Mode says (RFC 9568 §6.1).
-                let preempt = self.config.preempt || self.config.priority.get() == OWNER;
-                backup.hear(now, source, advertisement, preempt, timing);
+                backup.hear(now, source, advertisement, preemption, timing);
             }
             Machine::Active(_) => self.hear_as_active(now, source, advertisement, out),
         }
@@ -36,16 +34,23 @@ impl Instance {
     }
 
     fn accept(&self, source: IpAddr, advertisement: &Advertisement) -> Result<(), Discard> {
-        let (theirs, ours) = (advertisement.interval, self.config.advertisement_interval);
         if advertisement.version != self.config.version {
             let number = version_number(advertisement.version);
             return Err(Discard::Version(number));
         }
+        if self.source() == Some(source) {
+            return Err(Discard::OwnAddress);
+        }
+        if !self.config.peers.accept(source) {
+            return Err(Discard::Source);
+        }
+        let (theirs, ours) = (advertisement.interval, self.config.advertisement_interval);
         if self.config.version == Version::V2 && theirs != ours {
             return Err(Discard::IntervalMismatch { theirs, ours });
         }
-        if self.source() == Some(source) {
-            return Err(Discard::OwnAddress);
+        // Erratum 8299. Where a hook moves the addresses there are none to list.
+        if advertisement.addresses.is_empty() && !self.config.addresses.is_empty() {
+            return Err(Discard::NoAddresses);
         }
         Ok(())
     }
@@ -61,12 +66,7 @@ impl Instance {
     }
 
     /// Notices what RFC 9568 §7.1 wants logged but not discarded.
-    fn compare(
-        &mut self,
-        source: IpAddr,
-        advertisement: &Advertisement,
-        out: &mut VecDeque<Action>,
-    ) {
+    fn compare(&mut self, source: IpAddr, advertisement: &Advertisement, out: &mut Outbox) {
         let seen = differences::between(&self.config, advertisement);
         for difference in &seen {
             match difference {
@@ -76,7 +76,7 @@ impl Instance {
             }
         }
         for difference in self.differences.news(source, seen) {
-            out.push_back(Action::PeerDiffers {
+            out.push(Action::PeerDiffers {
                 instance: self.id,
                 source,
                 difference,
@@ -90,33 +90,44 @@ impl Instance {
         now: Instant,
         source: IpAddr,
         advertisement: &Advertisement,
-        out: &mut VecDeque<Action>,
+        out: &mut Outbox,
     ) {
         let Machine::Active(active) = &mut self.machine else {
             return;
         };
-        let own_source = active.advert.source;
+        let own_source = active.source;
         let priority = advertisement.priority;
+        if let Some(yielding) = active.yielding() {
+            // Whoever speaks has taken what was offered, whatever its priority; another offer takes nothing.
+            if priority > 0 {
+                let next = match yielding.then {
+                    Then::Stop => Machine::STOPPED,
+                    Then::Keep => Machine::Backup(self.backup_of(now, source, advertisement)),
+                };
+                self.leave(now, next, Farewell::None, yielding.reason, out);
+            }
+            return;
+        }
         if (priority, source) > (self.effective_priority, own_source) {
-            let heard = Heard::Active { source, priority };
-            let interval = learned_interval(advertisement, &self.config);
-            let backup = Backup::new(now, own_source, interval, heard, self.timing());
             let reason = Reason::HigherPriority { source, priority };
+            let backup = self.backup_of(now, source, advertisement);
             self.leave(now, Machine::Backup(backup), Farewell::None, reason, out);
             return;
         }
         // RFC 9568 asserts itself to a router that loses; RFC 3768 is silent.
         let deserves_answer = priority == 0 || self.config.version == Version::V3;
         if deserves_answer && active.answer(now, self.config.advertisement_interval) {
-            send(&active.advert, &mut self.counters, out);
+            send(&active.adverts, &mut self.counters, out);
         }
     }
-}
 
-/// Only v3 learns (RFC 9568 §6.1).
-fn learned_interval(advertisement: &Advertisement, config: &InstanceConfig) -> Duration {
-    match config.version {
-        Version::V2 => config.advertisement_interval,
-        Version::V3 => advertisement.interval,
+    /// The Backup of the router that sent `advertisement`.
+    fn backup_of(&self, now: Instant, source: IpAddr, advertisement: &Advertisement) -> Backup {
+        let timing = self.timing();
+        let own = self.source().unwrap_or(source);
+        let interval = timing.learned_interval(advertisement);
+        let priority = advertisement.priority;
+        let heard = Heard::Active { source, priority };
+        Backup::new(now, own, interval, heard, timing)
     }
 }

@@ -1,15 +1,12 @@
-//! The states and the timers that each of them owns.
+//! The states and the timers that each of them owns. Active has a file of its own.
 
-use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::num::NonZeroU8;
 use core::time::Duration;
 
+use super::active::Active;
 use crate::packet::Advertisement;
-use crate::{
-    Advertise, Deadline, InstanceId, Instant, Reason, State, Version, Why, active_down_interval,
-    skew_time,
-};
+use crate::{Instant, Reason, State, Version, active_down_interval, skew_time};
 
 #[derive(Debug)]
 pub(super) enum Machine {
@@ -19,6 +16,12 @@ pub(super) enum Machine {
 }
 
 impl Machine {
+    /// Out of every election, and nothing wrong.
+    pub(super) const STOPPED: Self = Self::Initialize(Initialize {
+        fault: false,
+        grace: None,
+    });
+
     pub(super) fn shown(&self) -> State {
         match self {
             Self::Initialize(Initialize { fault: false, .. }) => State::Initialize,
@@ -51,6 +54,17 @@ pub(super) struct Backup {
     pub(super) active_down_timer: Instant,
     pub(super) active_adver_interval: Duration,
     pub(super) heard: Heard,
+    /// When an Active router with a lower priority is not followed any more; set by its first advertisement.
+    preempt_at: Option<Instant>,
+    /// The timer has expired, and the rest of the sync group is not ready to take over.
+    pub(super) held: bool,
+}
+
+/// Whether and when an Active router with a lower priority is preempted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Preemption {
+    pub(super) enabled: bool,
+    pub(super) delay: Duration,
 }
 
 impl Backup {
@@ -67,6 +81,22 @@ impl Backup {
             active_down_timer,
             active_adver_interval,
             heard,
+            preempt_at: None,
+            held: false,
+        }
+    }
+
+    /// A Backup that listens for one advertisement of whoever may have taken over meanwhile, and takes over when there is none.
+    pub(super) fn listening(
+        now: Instant,
+        source: IpAddr,
+        active_adver_interval: Duration,
+        timing: Timing,
+    ) -> Self {
+        let skew = timing.skew_time(active_adver_interval);
+        Self {
+            active_down_timer: now + active_adver_interval + skew,
+            ..Self::new(now, source, active_adver_interval, Heard::Nobody, timing)
         }
     }
 
@@ -76,7 +106,7 @@ impl Backup {
         now: Instant,
         source: IpAddr,
         advertisement: &Advertisement,
-        preempt: bool,
+        preemption: Preemption,
         timing: Timing,
     ) {
         let priority = advertisement.priority;
@@ -86,15 +116,31 @@ impl Backup {
             let skewed = now + timing.skew_time(self.active_adver_interval);
             self.active_down_timer = self.active_down_timer.min(skewed);
             self.heard = Heard::Released(source);
-        } else if !preempt || priority >= timing.priority {
-            if timing.version == Version::V3 {
-                self.active_adver_interval = advertisement.interval;
-            }
-            self.active_down_timer = now + timing.active_down_interval(self.active_adver_interval);
-            self.heard = Heard::Active { source, priority };
-        } else {
-            self.heard = Heard::Lower { source, priority };
+            self.preempt_at = None;
+            return;
         }
+        if !preemption.enabled || priority >= timing.priority {
+            self.preempt_at = None;
+        } else if now >= *self.preempt_at.get_or_insert(now + preemption.delay) {
+            self.heard = Heard::Lower { source, priority };
+            return;
+        }
+        self.active_adver_interval = timing.learned_interval(advertisement);
+        self.active_down_timer = now + timing.active_down_interval(self.active_adver_interval);
+        self.heard = Heard::Active { source, priority };
+        self.held = false;
+    }
+
+    /// Starts the timer again for another interval.
+    pub(super) fn restart(&mut self, now: Instant, interval: Duration, timing: Timing) {
+        self.active_adver_interval = interval;
+        self.active_down_timer = now + timing.active_down_interval(interval);
+        self.held = false;
+    }
+
+    /// Whether it would take over now.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        self.active_down_timer <= now
     }
 
     /// Moves the running timer by what another priority makes of the interval it was set to.
@@ -149,86 +195,41 @@ impl Heard {
     }
 }
 
-#[derive(Debug)]
-pub(super) struct Active {
-    /// What it sends until its priority or source changes.
-    pub(super) advert: Advertise,
-    adver_timer: Instant,
-    /// No answer before this instant.
-    quiet_until: Instant,
-    owes_answer: bool,
-    /// Second bursts that are still to come; at most one per address.
-    pub(super) announcements: Vec<(Instant, IpAddr)>,
-}
-
-/// One answer in a quarter of an interval: a flood of packets that ask for one is not reflected,
-/// and an honest rival still learns the truth three times before it could act.
-const ANSWERS_PER_INTERVAL: u32 = 4;
-
-impl Active {
-    /// `advert` is being sent now.
-    pub(super) fn new(now: Instant, advert: Advertise, interval: Duration) -> Self {
-        Self {
-            advert,
-            adver_timer: now + interval,
-            quiet_until: now,
-            owes_answer: false,
-            announcements: Vec::new(),
-        }
-    }
-
-    /// Answers a router that gave up or that loses. True when the answer is to be sent now; otherwise one is owed, however many ask.
-    pub(super) fn answer(&mut self, now: Instant, interval: Duration) -> bool {
-        self.owes_answer = now < self.quiet_until;
-        if self.owes_answer {
-            return false;
-        }
-        self.quiet_until = now + interval / ANSWERS_PER_INTERVAL;
-        self.adver_timer = now + interval;
-        true
-    }
-
-    /// True when an advertisement is to be sent now, because Adver_Timer has expired or an answer is owed.
-    pub(super) fn take_due_advertisement(&mut self, now: Instant, interval: Duration) -> bool {
-        if self.adver_timer <= now {
-            // Counted from when it was due, or lateness would add up to a slower rate.
-            let next = self.adver_timer + interval;
-            self.adver_timer = if next > now { next } else { now + interval };
-            self.owes_answer = false;
-            return true;
-        }
-        self.owes_answer && self.answer(now, interval)
-    }
-
-    pub(super) fn deadline(&self, id: InstanceId) -> Deadline {
-        let advertise = Deadline {
-            at: self.adver_timer,
-            why: Why::Advertise(id),
-        };
-        let answer = self.owes_answer.then_some(Deadline {
-            at: self.quiet_until,
-            why: Why::Answer(id),
-        });
-        let announce = self.announcements.iter().map(|(at, _)| Deadline {
-            at: *at,
-            why: Why::Announce(id),
-        });
-        announce.chain(answer).fold(
-            advertise,
-            |first, other| if other.at < first.at { other } else { first },
-        )
-    }
-}
-
 /// What the timer formulas depend on beside the interval.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Timing {
     pub(super) version: Version,
     pub(super) down_after: NonZeroU8,
     pub(super) priority: u8,
+    pub(super) own_interval: Duration,
+    pub(super) max_learned_interval: Duration,
 }
 
 impl Timing {
+    /// Active_Adver_Interval after an advertisement. Only v3 learns (RFC 9568 §6.1).
+    pub(super) fn learned_interval(self, advertisement: &Advertisement) -> Duration {
+        match self.version {
+            Version::V2 => self.own_interval,
+            Version::V3 => advertisement.interval.min(self.max_learned_interval),
+        }
+    }
+
+    /// The silence after which the quickest of all possible peers has taken over.
+    pub(super) fn patience_of_peers(self) -> Duration {
+        let quickest = Self {
+            priority: 254,
+            ..self
+        };
+        quickest.active_down_interval(self.own_interval)
+    }
+
+    /// How long it takes at most until a peer that was offered the addresses advertises: the longest Skew_Time, and a
+    /// quarter more for its own lateness and for the way.
+    pub(super) fn patience_with_peers(self) -> Duration {
+        let longest = skew_time(self.version, 0, self.own_interval);
+        longest + longest / 4
+    }
+
     pub(super) fn skew_time(self, interval: Duration) -> Duration {
         skew_time(self.version, self.priority, interval)
     }

@@ -42,6 +42,19 @@ impl Tracks {
         went_down && tracked.track.on_fail == OnFail::Release
     }
 
+    /// Keeps what is known of each check that `tracks` name too.
+    pub(super) fn reconfigure(&mut self, tracks: &[Track]) {
+        let mut next = Self::new(tracks);
+        for tracked in &mut next.0 {
+            let same = |known: &&Tracked| known.track.check == tracked.track.check;
+            if let Some(known) = self.0.iter().find(same) {
+                tracked.standing = known.standing;
+                tracked.reported = known.reported;
+            }
+        }
+        *self = next;
+    }
+
     /// What all checks together add to the priority.
     pub(super) fn weight(&self) -> i32 {
         self.0.iter().map(Tracked::weight).sum()

@@ -125,7 +125,6 @@ fn each_defect_has_its_discard() {
         ("31336401 00640000 0a000064 00", length(12, 13)),
         ("21336401 00010000 0a000064", length(20, 12)),
         ("31006401 00640000 0a000064", Discard::VirtualRouterId(0)),
-        ("31336400 00640000", Discard::NoAddresses),
         ("31336401 00000000 0a000064", Discard::ZeroInterval),
         ("31336401 f0000000 0a000064", Discard::ZeroInterval),
         (
@@ -138,7 +137,7 @@ fn each_defect_has_its_discard() {
         ),
         // The first failure counts.
         ("31006400 00000000", Discard::VirtualRouterId(0)),
-        ("31336400 00000000", Discard::NoAddresses),
+        ("31336400 00000000", Discard::ZeroInterval),
         (
             "21336401 01000000 0a000064 0000000000000000",
             Discard::ZeroInterval,

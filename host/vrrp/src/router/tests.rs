@@ -5,16 +5,24 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::*;
+use crate::packet::Advertisement;
 use crate::testing::*;
 use crate::{
-    AddressChange, ChecksumForm, InstanceCounters, OnFail, Outcome, State, Version, VirtualAddress,
+    AddressChange, ChecksumForm, InstanceCounters, OnFail, Outcome, Packet, Version, VirtualAddress,
 };
 
+mod announcing;
 mod checks;
+mod delays;
+mod groups;
+mod interfaces;
 mod properties;
+mod reconfigure;
 mod simulation;
 mod timing;
 mod transitions;
+mod unicast;
+mod yielding;
 
 const NOTHING: [&str; 0] = [];
 
@@ -30,7 +38,9 @@ fn entering_and_leaving_active_in_order() {
         ["announce 10.0.0.100", "announce 10.0.0.100"]
     );
     assert_eq!(
-        bench.event(Event::Shutdown),
+        bench.event(Event::Shutdown {
+            grace: Duration::ZERO
+        }),
         ["advertise 0", "release", "MASTER->INIT Shutdown"]
     );
 }
@@ -38,12 +48,16 @@ fn entering_and_leaving_active_in_order() {
 #[test]
 fn a_stopped_router_does_nothing() {
     let mut bench = Bench::active(instance(100));
-    bench.event(Event::Shutdown);
+    bench.event(Event::Shutdown {
+        grace: Duration::ZERO,
+    });
     for event in [
         Event::Startup,
         link(false, None),
         report(Outcome::Failing),
-        Event::Shutdown,
+        Event::Shutdown {
+            grace: Duration::ZERO,
+        },
     ] {
         assert_eq!(bench.event(event), NOTHING);
     }
@@ -170,17 +184,23 @@ fn a_backup_takes_over_from_its_present_address() {
 }
 
 #[test]
-fn release_packet_is_what_the_router_would_send() {
+fn release_packets_are_what_the_router_would_send() {
     for checksum in [ChecksumForm::Rfc9568, ChecksumForm::Rfc5798] {
         let config = InstanceConfig {
             checksum,
             ..instance(100)
         };
         let mut bench = Bench::active(config.clone());
-        bench.router.handle(bench.now, Event::Shutdown);
+        bench.router.handle(
+            bench.now,
+            Event::Shutdown {
+                grace: Duration::ZERO,
+            },
+        );
         let sent = bench.router.poll_action();
-        let packet = crate::release_packet(INSTANCE, &config, OWN.into());
-        assert_eq!(sent, Some(Action::Advertise(packet)));
+        let mut packets = crate::release_packets(INSTANCE, &config, OWN.into());
+        assert_eq!(sent, packets.pop().map(Action::Advertise));
+        assert_eq!(packets, []);
     }
 }
 
@@ -452,7 +472,9 @@ fn traffic_and_transitions_are_counted() {
     bench.hear(HIGH_PEER, 200);
     bench.hear(HIGH_PEER, 0);
     bench.pass(Duration::from_millis(700));
-    bench.event(Event::Shutdown);
+    bench.event(Event::Shutdown {
+        grace: Duration::ZERO,
+    });
     let expected = InstanceCounters {
         master_transitions: 2,
         advertisement_rcvd: 3,

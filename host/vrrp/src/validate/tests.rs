@@ -14,6 +14,7 @@ fn error(config: InstanceConfig) -> Option<InstanceError> {
             Some(error)
         }
         Err(ConfigError::Check { error, .. }) => panic!("{error}"),
+        Err(ConfigError::Group { error, .. }) => panic!("{error}"),
     }
 }
 
@@ -107,10 +108,7 @@ fn intervals_that_fit_the_wire() {
 fn tracks() {
     assert_eq!(error(tracking(100, OnFail::Weight(-253))), None);
     for weight in [0, 254, -254, i16::MIN] {
-        let expected = InstanceError::Weight {
-            check: CHECK,
-            weight,
-        };
+        let expected = InstanceError::Weight(weight);
         assert_eq!(error(tracking(100, OnFail::Weight(weight))), Some(expected));
     }
     let unknown = Track {
@@ -137,6 +135,7 @@ fn numbers_and_virtual_routers_are_taken_once() {
         Router::new(RouterConfig {
             checks: vec![],
             instances,
+            groups: Vec::new(),
         })
         .map(|_| ())
     };
@@ -173,6 +172,7 @@ fn checks() {
         Router::new(RouterConfig {
             checks,
             instances: vec![],
+            groups: Vec::new(),
         })
         .map(|_| ())
     };

@@ -48,6 +48,7 @@ fn several_weights_add_up_before_the_bounds_apply() {
                 ..instance(100)
             },
         )],
+        groups: Vec::new(),
     };
     let mut router = Router::new(config).unwrap();
     let mut effective_after = |check, outcome| {
@@ -165,37 +166,6 @@ fn an_unknown_check_lowers_but_never_faults() {
 }
 
 #[test]
-fn release_gives_the_address_away_and_stays_eligible() {
-    let mut bench = Bench::active(tracking(150, OnFail::Release));
-    assert_eq!(
-        bench.event(report(Outcome::Failing)),
-        [
-            "check Up->Down",
-            "advertise 0",
-            "release",
-            "MASTER->BACKUP CheckDown"
-        ]
-    );
-    assert_eq!(bench.status().effective_priority, 50);
-    let whole = crate::active_down_interval(
-        Version::V3,
-        core::num::NonZeroU8::new(3).unwrap(),
-        50,
-        Duration::from_secs(1),
-    );
-    assert_eq!(bench.due_in(), Some(whole));
-    assert_eq!(bench.event(report(Outcome::Failing)), NOTHING);
-    assert_eq!(
-        bench.fire(),
-        ["advertise 50", "claim", "BACKUP->MASTER ActiveDown"]
-    );
-    assert_eq!(
-        bench.event(report(Outcome::Passing)),
-        ["check Down->Up", "priority 50->150 CheckUp"]
-    );
-}
-
-#[test]
 fn an_owner_gives_up_only_by_fault() {
     let mut bench = Bench::active(tracking(255, OnFail::Release));
     assert_eq!(bench.event(report(Outcome::Failing)), ["check Up->Down"]);
@@ -297,6 +267,7 @@ fn a_silent_check_becomes_unknown() {
     let config = RouterConfig {
         checks: vec![(CHECK, stale)],
         instances: vec![(INSTANCE, tracking(100, OnFail::Fault))],
+        groups: Vec::new(),
     };
     let mut router = Router::new(config).unwrap();
     let at = |milliseconds: u64| Instant::from_nanos(milliseconds * 1_000_000);
@@ -338,6 +309,7 @@ fn one_check_serves_several_instances() {
             (INSTANCE, tracking(100, OnFail::Fault)),
             (InstanceId(2), other),
         ],
+        groups: Vec::new(),
     };
     let mut router = Router::new(config).unwrap();
     let now = Instant::from_nanos(0);

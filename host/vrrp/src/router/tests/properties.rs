@@ -10,7 +10,6 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::packet::Advertisement;
 use crate::{OnError, OnFail, Outcome, State, Track, Version};
 
 #[derive(Clone, Debug)]
@@ -130,6 +129,7 @@ fn config() -> RouterConfig {
     RouterConfig {
         checks: (1..).zip(checks).map(check).collect(),
         instances: (1..).map(InstanceId).zip([plain, polite, owner]).collect(),
+        groups: Vec::new(),
     }
 }
 
@@ -181,7 +181,9 @@ impl Model {
         match op {
             Op::Startup => self.event(Event::Startup)?,
             Op::Shutdown => {
-                self.event(Event::Shutdown)?;
+                self.event(Event::Shutdown {
+                    grace: Duration::ZERO,
+                })?;
                 self.stopped = true;
             }
             Op::Hear {
@@ -275,10 +277,14 @@ impl Model {
             prop_assert!(!self.stopped, "{action:?} after shutdown");
             self.observe_one(&action)?;
         }
-        prop_assert!(
-            self.seen.values().all(|seen| !seen.farewell),
-            "farewell without a release"
-        );
+        for (id, seen) in &self.seen {
+            let yielding = self.router.instance(*id).unwrap().yielding;
+            prop_assert_eq!(
+                seen.farewell,
+                yielding,
+                "after a farewell it releases, or waits for a peer"
+            );
+        }
         Ok(())
     }
 
@@ -287,7 +293,8 @@ impl Model {
             Action::Advertise(advertise) => {
                 let seen = self.seen.get_mut(&advertise.instance).unwrap();
                 seen.sent += 1;
-                prop_assert!(!seen.farewell, "nothing is sent after a farewell");
+                // It speaks again only when nobody took what it offered.
+                seen.farewell = false;
                 let parsed = Advertisement::parse(
                     &advertise.payload,
                     advertise.source,
@@ -323,6 +330,7 @@ impl Model {
                 seen.state = transition.after;
             }
             Action::PriorityChanged { before, after, .. } => prop_assert_ne!(before, after),
+            Action::GroupChanged(change) => prop_assert_ne!(change.before, change.after),
             Action::CheckChanged(change) => prop_assert_ne!(change.before, change.after),
             Action::Discarded { .. } => self.discarded += 1,
             Action::PeerDiffers { .. } => {}

@@ -73,6 +73,7 @@ impl<'a> Simulation<'a> {
                 }
                 Action::Release(_)
                 | Action::Announce { .. }
+                | Action::GroupChanged(_)
                 | Action::PriorityChanged { .. }
                 | Action::CheckChanged(_)
                 | Action::Discarded { .. }
@@ -182,7 +183,12 @@ fn crash_is_noticed_at_exactly_the_formula() {
 fn planned_stop_costs_one_skew_time() {
     let mut simulation = elected([200, 100], 1_000, NO_LOSS);
     let expected = simulation.now + LATENCY + Duration::from_nanos(609_375_000);
-    simulation.event(0, Event::Shutdown);
+    simulation.event(
+        0,
+        Event::Shutdown {
+            grace: Duration::ZERO,
+        },
+    );
     simulation.news();
     simulation.run(Duration::from_secs(2));
     let reason = Reason::ActiveReleased(ADDRESSES[0].into());

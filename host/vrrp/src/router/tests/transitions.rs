@@ -35,7 +35,9 @@ fn happen(bench: &mut Bench, event: &str) -> Vec<String> {
     let other = Ipv4Addr::new(10, 0, 0, 6);
     match event {
         "startup" => bench.event(Event::Startup),
-        "shutdown" => bench.event(Event::Shutdown),
+        "shutdown" => bench.event(Event::Shutdown {
+            grace: Duration::ZERO,
+        }),
         "priority 0" => bench.hear(LOW_PEER, 0),
         "lower" => bench.hear(HIGH_PEER, 99),
         "equal, lower address" => bench.hear(LOW_PEER, 100),

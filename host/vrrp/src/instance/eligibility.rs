@@ -1,0 +1,141 @@
+//! Whether a virtual router may take part in elections, and what follows from it.
+
+use core::net::IpAddr;
+
+use super::state::{Backup, Heard, Initialize, Machine};
+use super::{Farewell, Instance, advertise};
+use crate::outbox::Outbox;
+use crate::{InstanceId, Instant, Reason};
+
+/// Whether the instance could take part, were it not for its sync group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Readiness {
+    /// It could.
+    Ready,
+    /// Something is missing without anything being wrong.
+    Waiting,
+    /// Something is wrong.
+    Faulty,
+}
+
+/// Why the sync group keeps an instance from taking part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Block {
+    /// Another member is not ready, without anything being wrong.
+    Waiting,
+    /// Something is wrong with this member.
+    Faulty(InstanceId),
+}
+
+/// Whether the instance may take part in elections.
+enum Eligibility {
+    /// It may, and sends from this address.
+    Eligible(IpAddr),
+    /// Something is missing without anything being wrong: the start, the first news of its interface, first verdicts.
+    Waiting,
+    /// Something is wrong.
+    Faulty { reason: Reason, farewell: Farewell },
+}
+
+impl Instance {
+    /// Brings the state in line with whether the instance is eligible. `trigger` is what may have made it so.
+    pub(crate) fn settle(
+        &mut self,
+        now: Instant,
+        block: Option<Block>,
+        trigger: Reason,
+        out: &mut Outbox,
+    ) {
+        let eligibility = self.eligibility(block);
+        let (priority, grace) = (self.effective_priority, self.machine.grace());
+        match (eligibility, &mut self.machine) {
+            // RFC 9568 §6.4.1
+            (Eligibility::Eligible(source), Machine::Initialize(_)) => {
+                if self.is_owner() && !self.in_group {
+                    self.take_over(now, source, Reason::Owner, out);
+                    return;
+                }
+                let own = self.config.advertisement_interval;
+                let mut backup = Backup::new(now, source, own, Heard::Nobody, self.timing());
+                if self.is_owner() {
+                    // It waits for nobody but its sync group.
+                    backup.active_down_timer = now;
+                }
+                self.enter(now, Machine::Backup(backup), trigger, out);
+            }
+            (Eligibility::Eligible(source), Machine::Backup(backup)) => backup.source = source,
+            (Eligibility::Eligible(source), Machine::Active(active)) => {
+                if active.source != source {
+                    active.source = source;
+                    active.adverts = advertise(self.id, &self.config, source, priority);
+                }
+            }
+            (Eligibility::Waiting, Machine::Initialize(Initialize { fault: false, .. })) => {}
+            (
+                Eligibility::Faulty { reason, .. },
+                Machine::Initialize(Initialize { fault: true, .. }),
+            ) => self.reason = Some(reason),
+            (Eligibility::Faulty { reason, farewell }, _) => {
+                let fault = Machine::Initialize(Initialize { fault: true, grace });
+                self.leave(now, fault, farewell, reason, out);
+            }
+            (Eligibility::Waiting, _) => {
+                let waiting = Machine::Initialize(Initialize {
+                    fault: false,
+                    grace,
+                });
+                self.leave(now, waiting, Farewell::Release, trigger, out);
+            }
+        }
+    }
+
+    /// Whether the instance could take part, were it not for its sync group.
+    pub(crate) fn readiness(&self) -> Readiness {
+        match self.eligibility(None) {
+            Eligibility::Eligible(_) => Readiness::Ready,
+            Eligibility::Waiting => Readiness::Waiting,
+            Eligibility::Faulty { .. } => Readiness::Faulty,
+        }
+    }
+
+    fn eligibility(&self, block: Option<Block>) -> Eligibility {
+        if !self.running || self.start_at.is_some() {
+            return Eligibility::Waiting;
+        }
+        let faulty = |reason| Eligibility::Faulty {
+            reason,
+            farewell: Farewell::Release,
+        };
+        match self.links.own_up() {
+            None => return Eligibility::Waiting,
+            Some(false) => {
+                return Eligibility::Faulty {
+                    reason: Reason::LinkDown,
+                    farewell: Farewell::None,
+                };
+            }
+            Some(true) => {}
+        }
+        let Some(source) = self.source() else {
+            return faulty(Reason::NoPrimaryAddress);
+        };
+        if let Some(interface) = self.links.fault() {
+            return faulty(Reason::InterfaceDown(interface));
+        }
+        if let Some(check) = self.tracks.fault() {
+            return faulty(Reason::CheckDown(check));
+        }
+        if let Some(Block::Faulty(member)) = block {
+            return faulty(Reason::SyncGroup(member));
+        }
+        if self.links.awaited() || self.tracks.awaited().next().is_some() || block.is_some() {
+            return Eligibility::Waiting;
+        }
+        Eligibility::Eligible(source)
+    }
+
+    /// Where advertisements are sent from, when the interface has an address for it.
+    pub(super) fn source(&self) -> Option<IpAddr> {
+        self.links.source(self.family)
+    }
+}

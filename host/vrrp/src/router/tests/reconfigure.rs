@@ -1,0 +1,183 @@
+//! Another configuration for a router that goes on.
+
+use core::num::NonZeroU8;
+
+use super::*;
+use crate::Track;
+
+const OTHER: InstanceId = InstanceId(2);
+
+impl Bench {
+    fn reconfigure(&mut self, config: RouterConfig) -> Vec<alloc::string::String> {
+        self.router.reconfigure(self.now, config).unwrap();
+        core::iter::from_fn(|| self.router.poll_action())
+            .map(|action| show(&action))
+            .collect()
+    }
+}
+
+fn changed(change: impl FnOnce(&mut InstanceConfig)) -> RouterConfig {
+    let mut config = instance(100);
+    change(&mut config);
+    one(config)
+}
+
+fn address_of(text: &str) -> VirtualAddress {
+    VirtualAddress {
+        address: text.parse().unwrap(),
+        prefix_length: 32,
+    }
+}
+
+#[test]
+fn what_did_not_change_notices_nothing() {
+    for mut bench in [Bench::started(instance(100)), Bench::active(instance(100))] {
+        bench.now = bench.now + Duration::from_millis(300);
+        let due = bench.due_in();
+        let status = bench.status();
+        assert_eq!(bench.reconfigure(one(instance(100))), NOTHING);
+        assert_eq!(bench.due_in(), due);
+        assert_eq!(bench.status(), status);
+    }
+}
+
+#[test]
+fn a_bad_configuration_changes_nothing() {
+    let mut bench = Bench::active(instance(100));
+    let due = bench.due_in();
+    let bad = changed(|config| config.addresses.clear());
+    assert!(bench.router.reconfigure(bench.now, bad).is_err());
+    assert_eq!(bench.router.poll_action(), None);
+    assert_eq!(bench.due_in(), due);
+}
+
+#[test]
+fn another_priority_counts_at_once() {
+    let mut bench = Bench::active(instance(100));
+    let due = bench.due_in();
+    assert_eq!(
+        bench.reconfigure(one(instance(150))),
+        ["priority 100->150 Reconfigured"]
+    );
+    assert_eq!(bench.due_in(), due);
+    assert_eq!(bench.fire(), ["advertise 150"]);
+    // A Backup becomes more patient by the difference of the two skews.
+    let mut bench = Bench::started(instance(100));
+    let due = bench.due_in().unwrap();
+    bench.reconfigure(one(instance(36)));
+    assert_eq!(bench.due_in(), Some(due + Duration::from_millis(250)));
+}
+
+#[test]
+fn a_shorter_interval_is_not_late_once() {
+    let mut bench = Bench::active(instance(100));
+    let faster = |config: &mut InstanceConfig| {
+        config.advertisement_interval = Duration::from_millis(100);
+    };
+    assert_eq!(bench.reconfigure(changed(faster)), NOTHING);
+    assert_eq!(bench.due_in(), Some(Duration::from_millis(100)));
+    let mut bench = Bench::started(instance(100));
+    bench.reconfigure(changed(faster));
+    assert!(bench.due_in() < Some(Duration::from_millis(400)));
+    // Who is followed sets the pace.
+    let mut bench = Bench::started(instance(100));
+    bench.hear(HIGH_PEER, 200);
+    let due = bench.due_in();
+    bench.reconfigure(changed(faster));
+    assert_eq!(bench.due_in(), due);
+}
+
+#[test]
+fn addresses_come_and_go_while_active() {
+    let mut bench = Bench::active(instance(100));
+    bench.event(address(true));
+    let two = changed(|config| config.addresses.push(address_of("10.0.0.101")));
+    assert_eq!(bench.reconfigure(two), ["claim"]);
+    assert_eq!(bench.status().state, State::Active);
+    let change = AddressChange {
+        instance: INSTANCE,
+        address: "10.0.0.101".parse().unwrap(),
+        present: true,
+    };
+    assert_eq!(
+        bench.event(Event::Address(change)),
+        ["announce 10.0.0.101", "announce 10.0.0.101"]
+    );
+    let other = changed(|config| config.addresses = vec![address_of("10.0.0.101")]);
+    assert_eq!(bench.reconfigure(other), ["claim"]);
+    let mut later = bench.pass(Duration::from_secs(20));
+    later.retain(|action| action.starts_with("announce"));
+    assert_eq!(later, ["announce 10.0.0.101"; 2], "none of what is gone");
+}
+
+#[test]
+fn instances_come_and_go() {
+    let mut bench = Bench::active(instance(100));
+    let second = InstanceConfig {
+        virtual_router_id: VirtualRouterId(NonZeroU8::new(52).unwrap()),
+        ..instance(100)
+    };
+    let both = RouterConfig {
+        instances: vec![(INSTANCE, instance(100)), (OTHER, second.clone())],
+        ..one(instance(100))
+    };
+    assert_eq!(bench.reconfigure(both), ["INIT->BACKUP Startup"]);
+    assert_eq!(bench.status().state, State::Active);
+    let second_alone = RouterConfig {
+        instances: vec![(OTHER, second)],
+        ..one(instance(100))
+    };
+    assert_eq!(
+        bench.reconfigure(second_alone),
+        ["advertise 0", "release", "MASTER->INIT Shutdown"]
+    );
+    assert_eq!(bench.router.instance(INSTANCE), None);
+    let state = bench.router.instance(OTHER).map(|status| status.state);
+    assert_eq!(state, Some(State::Backup));
+}
+
+#[test]
+fn another_virtual_router_under_the_same_number_starts_afresh() {
+    let mut bench = Bench::active(instance(100));
+    let renumbered = changed(|config| {
+        config.virtual_router_id = VirtualRouterId(NonZeroU8::new(52).unwrap());
+    });
+    assert_eq!(
+        bench.reconfigure(renumbered),
+        [
+            "advertise 0",
+            "release",
+            "MASTER->INIT Shutdown",
+            "INIT->BACKUP Startup"
+        ]
+    );
+}
+
+#[test]
+fn a_check_that_is_known_to_be_down_counts_for_whoever_comes_to_track_it() {
+    let mut bench = Bench::active(instance(100));
+    bench.event(report(Outcome::Failing));
+    assert_eq!(
+        bench.reconfigure(one(tracking(100, OnFail::Fault))),
+        ["advertise 0", "release", "MASTER->FAULT CheckDown"]
+    );
+    assert_eq!(
+        bench.reconfigure(one(tracking(100, OnFail::Weight(-10)))),
+        ["FAULT->BACKUP Reconfigured",]
+    );
+    assert_eq!(bench.status().effective_priority, 90);
+    let tracks: Vec<Track> = Vec::new();
+    assert_eq!(
+        bench.reconfigure(changed(|config| config.tracks = tracks)),
+        ["priority 90->100 Reconfigured"]
+    );
+}
+
+#[test]
+fn before_startup_everything_can_change() {
+    let mut bench = Bench::new(instance(100));
+    assert_eq!(bench.reconfigure(one(instance(150))), NOTHING);
+    bench.event(link(true, Some(OWN)));
+    assert_eq!(bench.event(Event::Startup), ["INIT->BACKUP Startup"]);
+    assert_eq!(bench.status().base_priority, 150);
+}
