@@ -89,6 +89,8 @@ pub enum Peers {
         peers: Vec<IpAddr>,
         /// The least TTL or hop limit that an advertisement may arrive with: 255 unless a router is between the peers.
         min_ttl: u8,
+        /// The address by which the peers know this router; its interface must have it. `None`: whatever the interface has.
+        source: Option<IpAddr>,
     },
 }
 

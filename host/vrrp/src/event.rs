@@ -78,6 +78,8 @@ pub struct Link {
     pub primary: Option<core::net::Ipv4Addr>,
     /// Its link-local IPv6 address: the source of IPv6 advertisements.
     pub link_local: Option<core::net::Ipv6Addr>,
+    /// The address by which the peers know this host, when the interface has it.
+    pub known_as: Option<IpAddr>,
 }
 
 /// What became of a claimed address.

@@ -83,6 +83,7 @@ pub(crate) fn link(up: bool, primary: Option<Ipv4Addr>) -> Event<'static> {
         up,
         primary,
         link_local: None,
+        known_as: None,
     })
 }
 

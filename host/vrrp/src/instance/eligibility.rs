@@ -136,6 +136,6 @@ impl Instance {
 
     /// Where advertisements are sent from, when the interface has an address for it.
     pub(super) fn source(&self) -> Option<IpAddr> {
-        self.links.source(self.family)
+        self.links.source(self.family, &self.config.peers)
     }
 }

@@ -7,7 +7,8 @@ use core::time::Duration;
 use crate::config::Family;
 use crate::track::contribution;
 use crate::{
-    InstanceConfig, Instant, InterfaceId, InterfaceStatus, InterfaceTrack, Link, OnFail, Standing,
+    InstanceConfig, Instant, InterfaceId, InterfaceStatus, InterfaceTrack, Link, OnFail, Peers,
+    Standing,
 };
 
 /// What is known of the interfaces.
@@ -104,8 +105,15 @@ impl Links {
     }
 
     /// The address to send from.
-    pub(super) fn source(&self, family: Family) -> Option<IpAddr> {
+    pub(super) fn source(&self, family: Family, peers: &Peers) -> Option<IpAddr> {
         let link = self.latest?;
+        if let Peers::Unicast {
+            source: Some(source),
+            ..
+        } = peers
+        {
+            return link.known_as.filter(|known_as| known_as == source);
+        }
         match family {
             Family::V4 => link.primary.map(IpAddr::V4),
             Family::V6 => link.link_local.map(IpAddr::V6),

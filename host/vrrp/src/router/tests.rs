@@ -507,6 +507,7 @@ fn ipv6_instances_send_from_the_link_local_address() {
         up: true,
         primary: None,
         link_local: Some(link_local),
+        known_as: None,
     };
     assert_eq!(
         bench.event(Event::Link(up)),

@@ -71,6 +71,7 @@ impl Pair {
             up,
             primary: Some(OWN),
             link_local: None,
+            known_as: None,
         }))
     }
 

@@ -27,6 +27,7 @@ fn uplink(up: bool) -> Event<'static> {
         up,
         primary: None,
         link_local: None,
+        known_as: None,
     })
 }
 

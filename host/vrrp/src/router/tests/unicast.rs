@@ -8,6 +8,7 @@ fn unicast(peers: &[Ipv4Addr]) -> InstanceConfig {
         peers: Peers::Unicast {
             peers: peers.iter().copied().map(IpAddr::V4).collect(),
             min_ttl: 255,
+            source: None,
         },
         ..instance(150)
     }
@@ -84,6 +85,7 @@ fn a_peer_may_be_farther_away_when_the_file_says_so() {
     let peers = Peers::Unicast {
         peers: vec![HIGH_PEER.into()],
         min_ttl: 250,
+        source: None,
     };
     let mut bench = Bench::active(InstanceConfig { peers, ..config });
     bench.event(datagram(HIGH_PEER, OWN, 249, &message));
@@ -152,6 +154,7 @@ fn unicast_never_becomes_multicast() {
         let peers = Peers::Unicast {
             peers: peers.to_vec(),
             min_ttl: 255,
+            source: None,
         };
         let config = InstanceConfig {
             peers,
@@ -171,4 +174,29 @@ fn unicast_never_becomes_multicast() {
         error(&[LOW_PEER.into(), LOW_PEER.into()]),
         InstanceError::PeerTwice(LOW_PEER.into())
     );
+}
+
+#[test]
+fn the_address_that_the_peers_know_is_the_source_or_nothing_is_sent() {
+    let public = Ipv4Addr::new(10, 0, 0, 6);
+    let config = InstanceConfig {
+        peers: Peers::Unicast {
+            peers: vec![HIGH_PEER.into()],
+            min_ttl: 255,
+            source: Some(public.into()),
+        },
+        ..instance(150)
+    };
+    let mut bench = Bench::started(config);
+    assert_eq!(bench.status().state, State::Fault);
+    let known = Event::Link(Link {
+        interface: INTERFACE,
+        up: true,
+        primary: Some(OWN),
+        link_local: None,
+        known_as: Some(public.into()),
+    });
+    assert_eq!(bench.event(known), ["FAULT->BACKUP PrimaryAddress"]);
+    bench.fire();
+    assert_eq!(bench.status().active, Some((public.into(), 150)));
 }
