@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::exit::Failure;
+use crate::supervisor::InstanceCommand;
 use crate::{command, router, supervisor, worker};
 
 /// A VRRP daemon whose health checks and hooks are sandboxed WebAssembly components.
@@ -71,9 +72,27 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Leave addresses to other nodes until `undrain`; they stay in use until another node has them
+    Drain(Names),
+    /// Take part as before `drain`
+    Undrain(Names),
+    /// Give addresses to another node once; with the highest priority and preemption, they come back
+    Release(Names),
     /// The other processes of the daemon, started by itself
     #[command(hide = true, subcommand)]
     Role(Role),
+}
+
+/// Which instances are meant.
+#[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Names {
+    /// Instances or sync groups, by name
+    #[arg(value_name = "INSTANCE")]
+    pub(crate) names: Vec<String>,
+    /// Every instance of this node
+    #[arg(long)]
+    pub(crate) all: bool,
 }
 
 /// What the binary can be beside the supervisor. Each is started by the supervisor with its
@@ -101,6 +120,13 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         None => supervisor::run(&options),
         Some(Command::CheckConfig { file }) => command::check_config(&options, file.as_deref()),
         Some(Command::Status { json }) => command::status(&options, json),
+        Some(Command::Drain(names)) => command::instances(&options, names, InstanceCommand::Drain),
+        Some(Command::Undrain(names)) => {
+            command::instances(&options, names, InstanceCommand::Undrain)
+        }
+        Some(Command::Release(names)) => {
+            command::instances(&options, names, InstanceCommand::Release)
+        }
         Some(Command::Role(Role::Router { parent })) => router::run(&options, parent),
         Some(Command::Role(Role::Worker { parent })) => worker::run(&options, parent),
         Some(Command::Role(Role::Compile)) => supervisor::compile::child(),

@@ -17,6 +17,8 @@ pub(crate) struct Status {
     /// Datagrams discarded before an instance was found for them, in the words of RFC 8347.
     pub(crate) counters: BTreeMap<String, u64>,
     pub(crate) instances: BTreeMap<String, Instance>,
+    /// Instances that are MASTER together or not at all.
+    pub(crate) sync_groups: BTreeMap<String, SyncGroup>,
     pub(crate) checks: BTreeMap<String, Check>,
     pub(crate) hooks: BTreeMap<String, Hook>,
 }
@@ -46,10 +48,26 @@ pub(crate) struct Instance {
     pub(crate) virtual_addresses: Vec<String>,
     /// The MASTER as this node knows it; null when none is known.
     pub(crate) master: Option<Master>,
+    /// Whether it was asked to leave the addresses to others, until `undrain`.
+    pub(crate) drained: bool,
     /// The tracked checks, by name.
     pub(crate) tracks: BTreeMap<String, Track>,
+    /// The tracked interfaces beside its own, by name.
+    pub(crate) interfaces: BTreeMap<String, Track>,
     /// Counters in the words of RFC 8347.
     pub(crate) counters: BTreeMap<String, u64>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct SyncGroup {
+    /// The least that every member is: `FAULT`, `INIT`, `BACKUP` or `MASTER`.
+    pub(crate) state: String,
+    /// Time of the last transition, RFC 3339 in UTC.
+    pub(crate) since: String,
+    /// The member behind that transition, and why it changed.
+    pub(crate) reason: String,
+    pub(crate) members: Vec<String>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use lab::{Netns, Port, Segment};
+use serde_json::Value;
 
 /// The address of the host `first`.
 pub const FIRST: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
@@ -69,4 +70,16 @@ pub fn cluster_at(interval: &str, keys: &str) -> String {
          advertisement-interval = \"{interval}\"\n\
          {keys}\n"
     )
+}
+
+/// A counter of [`INSTANCE`] in a status.
+///
+/// # Panics
+///
+/// When there is none of that name.
+#[must_use]
+pub fn counter(status: &Value, name: &str) -> u64 {
+    status["instances"][INSTANCE]["counters"][name]
+        .as_u64()
+        .unwrap_or_else(|| panic!("no counter {name} in {status}"))
 }

@@ -1,7 +1,10 @@
 //! The commands beside running the daemon.
 
+mod ask;
 mod check_config;
+mod instances;
 mod status;
 
 pub(crate) use check_config::check_config;
+pub(crate) use instances::instances;
 pub(crate) use status::status;

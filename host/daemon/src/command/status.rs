@@ -1,24 +1,21 @@
 //! `vrrp-host status`: asks the running daemon.
 
-use std::io::{self, BufRead, BufReader, Write};
-use std::os::unix::net::UnixStream;
-use std::time::Duration;
+use std::io::{self, Write};
 
+use super::ask::ask;
 use crate::cli::Options;
 use crate::exit::Failure;
 use crate::status::Status;
 use crate::supervisor::{Request, Response};
-
-/// How long the daemon may take to answer.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Prints the status, as a table or as JSON.
 ///
 /// # Errors
 /// When no daemon answers at the control socket.
 pub(crate) fn status(options: &Options, json: bool) -> Result<(), Failure> {
-    let status = match ask(options, Request::Status)? {
+    let status = match ask(options, &Request::Status)? {
         Response::Status(status) => status,
+        Response::Accepted(_) => return Err(Failure::internal("not an answer to `status`")),
         Response::Error(message) => return Err(Failure::temporary(message)),
     };
     let text = if json {
@@ -27,30 +24,6 @@ pub(crate) fn status(options: &Options, json: bool) -> Result<(), Failure> {
         table(&status)
     };
     writeln!(io::stdout(), "{}", text.trim_end()).map_err(Failure::internal)
-}
-
-fn ask(options: &Options, request: Request) -> Result<Response, Failure> {
-    let path = options.control.display();
-    let stream = UnixStream::connect(&options.control).map_err(|error| {
-        if error.kind() == io::ErrorKind::PermissionDenied {
-            Failure::rights(format!("{path}: {error}; only root may ask"))
-        } else {
-            Failure::temporary(format!("no vrrp-host answers at {path}: {error}"))
-        }
-    })?;
-    exchange(&stream, request)
-        .map_err(|error| Failure::temporary(format!("asking {path} failed: {error}")))
-}
-
-fn exchange(stream: &UnixStream, request: Request) -> io::Result<Response> {
-    stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
-    stream.set_write_timeout(Some(ANSWER_TIMEOUT))?;
-    let mut line = serde_json::to_string(&request)?;
-    line.push('\n');
-    (&*stream).write_all(line.as_bytes())?;
-    let mut answer = String::new();
-    BufReader::new(stream).read_line(&mut answer)?;
-    Ok(serde_json::from_str(&answer)?)
 }
 
 fn table(status: &Status) -> String {
@@ -67,12 +40,24 @@ fn table(status: &Status) -> String {
             interface = instance.interface,
             vrid = instance.virtual_router_id,
         ));
+        if instance.drained {
+            text.push_str("    drained: it leaves the addresses to others\n");
+        }
         if let Some(master) = &instance.master {
             text.push_str(&format!(
                 "    MASTER is {} with priority {}\n",
                 master.address, master.priority
             ));
         }
+    }
+    for (name, group) in &status.sync_groups {
+        text.push_str(&format!(
+            "\nsync group {name}: {} since {}\n    {}\n    {}\n",
+            group.state,
+            group.since,
+            group.reason,
+            group.members.join(", ")
+        ));
     }
     for (name, check) in &status.checks {
         let since = check.since.as_deref().unwrap_or("the start");

@@ -1,13 +1,17 @@
 //! The whole file: every part read, then held against the others, then seen from one node.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use toml::Spanned;
 use toml::de::DeTable;
 use vrrp::VirtualRouterId;
 
-use super::instance::{InstanceDraft, Scenery, TrackDraft};
-use super::model::{Check, Cluster, Hook, Instance, Notify, Track};
+use super::group::{self, GroupDraft};
+use super::instance::peers::PeersDraft;
+use super::instance::track::{InterfaceDraft, TrackDraft};
+use super::instance::{InstanceDraft, NotifyDraft, Scenery};
+use super::model::{Check, Cluster, Group, Hook, Instance, InterfaceTrack, Notify, Track};
 use super::module::Modules;
 use super::names::Names;
 use super::nodes::{Nodes, bare};
@@ -15,8 +19,8 @@ use super::reader::{Field, Keys, Sink, Table};
 use super::report::Diagnostic;
 
 const ROOT: Keys = Keys {
-    known: &["nodes", "checks", "hooks", "instances"],
-    later: &["sandbox", "http", "sync-groups"],
+    known: &["nodes", "checks", "hooks", "instances", "sync-groups"],
+    later: &["sandbox", "http"],
 };
 
 const INSTANCE_EXAMPLE: &str = "add at least:\n\
@@ -33,7 +37,9 @@ pub(super) struct Draft {
     pub(super) hook_names: Names,
     checks: Vec<Option<Check>>,
     hooks: Vec<Option<Hook>>,
+    instance_names: Names,
     pub(super) instances: Vec<InstanceDraft>,
+    pub(super) groups: Vec<GroupDraft>,
 }
 
 impl Draft {
@@ -55,7 +61,12 @@ impl Draft {
                 Diagnostic::missing(root.span(), "the file has no instance").help(INSTANCE_EXAMPLE),
             );
         }
-        let draft = Self {
+        let instance_names = Names::new("instance", "instances", &instances);
+        let groups: Vec<_> = named(&root, "sync-groups")
+            .iter()
+            .filter_map(|field| GroupDraft::read(field, &instance_names, scenery))
+            .collect();
+        let mut draft = Self {
             checks: checks
                 .iter()
                 .map(|field| Check::read(field, modules))
@@ -71,7 +82,12 @@ impl Draft {
             nodes,
             check_names,
             hook_names,
+            instance_names,
+            groups,
         };
+        for group in &draft.groups {
+            group.extend(&mut draft.instances, &draft.instance_names);
+        }
         draft.check_conflicts(sink);
         draft
     }
@@ -80,18 +96,39 @@ impl Draft {
     pub(super) fn resolve(self, node: &str) -> Option<Cluster> {
         let mut checks = self.checks.into_iter().collect::<Option<Vec<_>>>()?;
         let mut hooks = self.hooks.into_iter().collect::<Option<Vec<_>>>()?;
+        let nodes = &self.nodes.addresses;
         let instances: Vec<Instance> = self
             .instances
             .into_iter()
-            .map(|draft| resolve_instance(draft, node))
+            .map(|draft| resolve_instance(draft, node, nodes))
+            .collect::<Option<_>>()?;
+        let index_of = |member: usize| {
+            let name = self.instance_names.name(member)?;
+            instances.iter().position(|instance| instance.name == name)
+        };
+        let groups: Vec<Group> = self
+            .groups
+            .into_iter()
+            .map(|draft| {
+                Some(Group {
+                    members: draft
+                        .members
+                        .iter()
+                        .map(|member| index_of(*member.get_ref()))
+                        .collect::<Option<_>>()?,
+                    notify: resolve_notify(draft.notify, node),
+                    name: draft.name,
+                })
+            })
             .collect::<Option<_>>()?;
         for instance in &instances {
             for track in &instance.tracks {
                 checks[track.check].module.used = true;
             }
-            for notify in &instance.notify {
-                hooks[notify.hook].module.used = true;
-            }
+        }
+        let of_instances = instances.iter().flat_map(|instance| &instance.notify);
+        for notify in of_instances.chain(groups.iter().flat_map(|group| &group.notify)) {
+            hooks[notify.hook].module.used = true;
         }
         Some(Cluster {
             node: node.to_owned(),
@@ -99,6 +136,7 @@ impl Draft {
             checks,
             hooks,
             instances,
+            groups,
         })
     }
 
@@ -117,7 +155,10 @@ impl Draft {
         self.check_addresses(sink);
         for instance in &self.instances {
             self.check_tracks(instance, sink);
+            self.check_interfaces(instance, sink);
+            self.check_peers(instance, sink);
         }
+        group::check_members(&self.groups, &self.instance_names, sink);
     }
 
     fn check_virtual_router_ids(&self, sink: &Sink) {
@@ -158,7 +199,13 @@ impl Draft {
             let interface = mine.at(node)?;
             (theirs.at(node)? == interface).then_some(interface)
         })?;
-        (other_id.get_ref() == id).then(|| (interface.as_str(), other_id.span()))
+        let is_unicast = |instance: &InstanceDraft| {
+            let peers = instance.peers.as_ref();
+            peers.is_some_and(PeersDraft::is_unicast)
+        };
+        // Multicast and unicast do not hear each other.
+        let same_space = is_unicast(instance) == is_unicast(other);
+        (other_id.get_ref() == id && same_space).then(|| (interface.as_str(), other_id.span()))
     }
 
     fn check_addresses(&self, sink: &Sink) {
@@ -203,6 +250,58 @@ impl Draft {
             );
         }
     }
+
+    fn check_interfaces(&self, instance: &InstanceDraft, sink: &Sink) {
+        for (index, track) in instance.interfaces.iter().enumerate() {
+            let on_both = |other: &InterfaceDraft| {
+                self.viewpoints()
+                    .iter()
+                    .any(|node| other.scope.contains(node) && track.scope.contains(node))
+            };
+            let name = track.interface.get_ref();
+            let overlaps =
+                |other: &&InterfaceDraft| other.interface.get_ref() == name && on_both(other);
+            if let Some(first) = instance.interfaces[..index].iter().find(overlaps) {
+                sink.push(
+                    Diagnostic::error(
+                        track.interface.span(),
+                        "the interface is tracked twice on one node",
+                    )
+                    .related(first.interface.span(), "the other one")
+                    .help("leave one of them out, or give each its own `nodes`"),
+                );
+            }
+            let own = self.viewpoints().into_iter().any(|node| {
+                let interface = instance.interface.as_ref().and_then(|own| own.at(node));
+                track.scope.contains(node) && interface == Some(name)
+            });
+            if own && *track.on_fail.get_ref() != vrrp::OnFail::Fault {
+                sink.push(
+                    Diagnostic::error(
+                        track.on_fail.span(),
+                        format!(
+                            "{} speaks on {name}, and cannot without it",
+                            bare(&instance.name)
+                        ),
+                    )
+                    .help("write `on-fail = \"fault\"`, or leave it out"),
+                );
+            }
+        }
+    }
+
+    /// Whom an instance speaks to, on each node; one report of a kind is enough.
+    fn check_peers(&self, instance: &InstanceDraft, sink: &Sink) {
+        let Some(peers) = &instance.peers else { return };
+        let nodes = &self.nodes.addresses;
+        let problem = self
+            .viewpoints()
+            .into_iter()
+            .find_map(|node| peers.at(node, nodes, &instance.virtual_addresses).err());
+        if let Some(problem) = problem {
+            problem.report(sink);
+        }
+    }
 }
 
 fn named<'d>(root: &Table<'d>, key: &str) -> Vec<Field<'d>> {
@@ -211,15 +310,35 @@ fn named<'d>(root: &Table<'d>, key: &str) -> Vec<Field<'d>> {
         .unwrap_or_default()
 }
 
-fn resolve_instance(draft: InstanceDraft, node: &str) -> Option<Instance> {
+fn resolve_notify(notify: Vec<NotifyDraft>, node: &str) -> Vec<Notify> {
+    let notify = notify
+        .into_iter()
+        .filter(|notify| notify.scope.contains(node));
+    notify
+        .map(|notify| Notify {
+            on: notify.on,
+            hook: notify.hook,
+        })
+        .collect()
+}
+
+fn resolve_instance(
+    draft: InstanceDraft,
+    node: &str,
+    nodes: &BTreeMap<String, Option<IpAddr>>,
+) -> Option<Instance> {
+    let peers = draft
+        .peers?
+        .at(node, nodes, &draft.virtual_addresses)
+        .ok()?;
+    let interfaces = draft
+        .interfaces
+        .iter()
+        .filter(|track| track.scope.contains(node));
     let tracks = draft
         .tracks
         .iter()
         .filter(|track| track.scope.contains(node));
-    let notify = draft
-        .notify
-        .into_iter()
-        .filter(|notify| notify.scope.contains(node));
     Some(Instance {
         tracks: tracks
             .map(|track| Track {
@@ -227,25 +346,32 @@ fn resolve_instance(draft: InstanceDraft, node: &str) -> Option<Instance> {
                 on_fail: *track.on_fail.get_ref(),
             })
             .collect(),
-        notify: notify
-            .map(|notify| Notify {
-                on: notify.on,
-                hook: notify.hook,
+        interfaces: interfaces
+            .map(|track| InterfaceTrack {
+                interface: track.interface.get_ref().clone(),
+                on_fail: *track.on_fail.get_ref(),
+                up_delay: track.up_delay,
+                down_delay: track.down_delay,
             })
             .collect(),
+        notify: resolve_notify(draft.notify, node),
         name: draft.name,
         interface: draft.interface?.at(node)?.clone(),
         virtual_router_id: draft.virtual_router_id?.into_inner(),
         version: draft.version?,
         priority: *draft.priority?.at(node)?,
         advertisement_interval: draft.advertisement_interval?,
+        max_learned_interval: draft.max_learned_interval?,
         checksum: draft.checksum?,
+        peers,
         virtual_addresses: draft
             .virtual_addresses
             .into_iter()
             .map(Spanned::into_inner)
             .collect(),
         preempt: draft.preempt?,
+        preempt_delay: draft.preempt_delay?,
+        start_delay: draft.start_delay?,
         down_after: draft.down_after?,
         init_grace: draft.init_grace?,
         announce: draft.announce?,

@@ -1,5 +1,9 @@
 //! `[instances.NAME]`: a virtual router, with the values of every node.
 
+mod announce;
+pub(super) mod peers;
+pub(super) mod track;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU8;
 use std::ops::{Range, RangeInclusive};
@@ -7,8 +11,10 @@ use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::DeValue;
-use vrrp::{AnnounceConfig, ChecksumForm, OnFail, Version, VirtualAddress, VirtualRouterId};
+use vrrp::{AnnounceConfig, ChecksumForm, Version, VirtualAddress, VirtualRouterId};
 
+use self::peers::PeersDraft;
+use self::track::{InterfaceDraft, TRACK, TrackDraft};
 use super::model::NotifyOn;
 use super::names::Names;
 use super::nodes::{ByNode, Nodes, Scope, bare, check_name};
@@ -22,8 +28,15 @@ const INSTANCE: Keys = Keys {
         "priority",
         "advertisement-interval",
         "checksum",
+        "max-learned-interval",
         "virtual-addresses",
+        "unicast",
+        "peers",
+        "min-ttl",
+        "accept-from",
         "preempt",
+        "preempt-delay",
+        "start-delay",
         "down-after",
         "init-grace",
         "announce",
@@ -34,41 +47,20 @@ const INSTANCE: Keys = Keys {
         "excluded-addresses",
         "routes",
         "rules",
-        "preempt-delay",
-        "start-delay",
         "accept-mode",
         "virtual-mac",
-        "unicast",
-        "peers",
         "authentication",
     ],
 };
-const ANNOUNCE: Keys = Keys {
-    known: &["repeat", "delay"],
-    later: &["refresh", "min-interval"],
-};
-const TRACK: Keys = Keys {
-    known: &["check", "nodes", "on-fail"],
-    later: &[],
-};
-const ON_FAIL: Keys = Keys {
-    known: &["weight"],
-    later: &[],
-};
-const NOTIFY: Keys = Keys {
+pub(super) const NOTIFY: Keys = Keys {
     known: &["on", "hook", "nodes"],
     later: &[],
 };
-
-const ON_FAIL_EXAMPLE: &str =
-    "write `\"fault\"`, `\"release\"`, or a table like `{ weight = -20 }`";
-const TRACK_EXAMPLE: &str = "[{ check = \"NAME\" }]";
-const NOTIFY_EXAMPLE: &str = "[{ on = \"master\", hook = \"NAME\" }]";
+pub(super) const TRACK_EXAMPLE: &str = "[{ check = \"NAME\" }]";
+pub(super) const NOTIFY_EXAMPLE: &str = "[{ on = \"master\", hook = \"NAME\" }]";
 
 /// RFC 9568 §5.2.4: the priority of a router that does not own the address.
 pub(super) const PRIORITY_DEFAULT: NonZeroU8 = NonZeroU8::new(100).expect("not zero");
-/// An offset beyond this could not change a priority any more.
-const WEIGHT: RangeInclusive<i64> = -253..=253;
 /// `Count IPvX Addr` of an advertisement is one byte (RFC 9568 §5.2.5).
 const ADDRESSES_MAX: usize = 255;
 const INTERVAL_DEFAULT: Duration = Duration::from_secs(1);
@@ -77,7 +69,7 @@ const INTERVAL_V2: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration:
 /// Version 3 counts hundredths of a second in twelve bits (RFC 9568 §5.2.7).
 const INTERVAL_V3: RangeInclusive<Duration> =
     Duration::from_millis(10)..=Duration::from_millis(40_950);
-const WAIT: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(3600);
+pub(super) const WAIT: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(3600);
 
 /// An instance as far as it could be read. What could not be read was reported.
 #[derive(Debug)]
@@ -91,20 +83,18 @@ pub(super) struct InstanceDraft {
     pub(super) priority_span: Range<usize>,
     pub(super) advertisement_interval: Option<Duration>,
     pub(super) checksum: Option<ChecksumForm>,
+    pub(super) max_learned_interval: Option<Duration>,
     pub(super) virtual_addresses: Vec<Spanned<VirtualAddress>>,
+    pub(super) peers: Option<PeersDraft>,
     pub(super) preempt: Option<bool>,
+    pub(super) preempt_delay: Option<Duration>,
+    pub(super) start_delay: Option<Duration>,
     pub(super) down_after: Option<NonZeroU8>,
     pub(super) init_grace: Option<Duration>,
     pub(super) announce: Option<AnnounceConfig>,
     pub(super) tracks: Vec<TrackDraft>,
+    pub(super) interfaces: Vec<InterfaceDraft>,
     pub(super) notify: Vec<NotifyDraft>,
-}
-
-#[derive(Debug)]
-pub(super) struct TrackDraft {
-    pub(super) check: Spanned<usize>,
-    pub(super) scope: Scope,
-    pub(super) on_fail: Spanned<OnFail>,
 }
 
 #[derive(Debug)]
@@ -129,21 +119,33 @@ impl InstanceDraft {
         let title = format!("[instances.{name}]");
         let table = field.table(&title, &title, INSTANCE)?;
         let nodes = scenery.nodes;
+        let interface = table.require("interface", "interface = \"eth0\"", |field| {
+            ByNode::read(&field, nodes, read_interface)
+        });
+        let virtual_router_id =
+            table.require("virtual-router-id", "virtual-router-id = 51", |field| {
+                let id = VirtualRouterId(read_byte(&field, 51)?);
+                Some(Spanned::new(field.span(), id))
+            });
         let version = table.read("version", Version::V3, read_version);
         let priority = table.get("priority");
+        let interval = table.read("advertisement-interval", INTERVAL_DEFAULT, |field| {
+            read_interval(&field, version)
+        });
+        let peers = PeersDraft::read(&table, nodes);
+        let virtual_addresses = read_virtual_addresses(&table, peers.as_ref());
+        let (tracks, interfaces) = track::split(read_list(
+            &table,
+            "track",
+            &title,
+            TRACK_EXAMPLE,
+            TRACK,
+            |entry| track::read(entry, scenery),
+        ));
         Some(Self {
             name: field.key().to_owned(),
-            interface: table.require("interface", "interface = \"eth0\"", |field| {
-                ByNode::read(&field, nodes, read_interface)
-            }),
-            virtual_router_id: table.require(
-                "virtual-router-id",
-                "virtual-router-id = 51",
-                |field| {
-                    let id = VirtualRouterId(read_byte(&field, 51)?);
-                    Some(Spanned::new(field.span(), id))
-                },
-            ),
+            interface,
+            virtual_router_id,
             version,
             priority_span: priority
                 .as_ref()
@@ -151,36 +153,33 @@ impl InstanceDraft {
             priority: priority.map_or(Some(ByNode::Same(PRIORITY_DEFAULT)), |field| {
                 ByNode::read(&field, nodes, read_priority)
             }),
-            advertisement_interval: table.read(
-                "advertisement-interval",
-                INTERVAL_DEFAULT,
-                |field| read_interval(&field, version),
-            ),
+            advertisement_interval: interval,
+            max_learned_interval: read_max_learned_interval(&table, version, interval),
             checksum: table.read("checksum", ChecksumForm::Rfc5798, |field| {
                 field.choice(&[
                     ("rfc5798", ChecksumForm::Rfc5798),
                     ("rfc9568", ChecksumForm::Rfc9568),
                 ])
             }),
-            virtual_addresses: table
-                .require(
-                    "virtual-addresses",
-                    "virtual-addresses = [\"192.0.2.1\"]",
-                    |field| read_addresses(&field),
-                )
-                .unwrap_or_default(),
+            virtual_addresses,
+            peers,
             preempt: table.read("preempt", true, |field| field.boolean()),
+            preempt_delay: table.read("preempt-delay", Duration::ZERO, |field| {
+                field.duration(&WAIT, "60s")
+            }),
+            start_delay: table.read("start-delay", Duration::ZERO, |field| {
+                field.duration(&WAIT, "30s")
+            }),
             down_after: table.read("down-after", NonZeroU8::MIN.saturating_add(2), |field| {
                 read_byte(&field, 3)
             }),
             init_grace: table.read("init-grace", Duration::from_secs(10), |field| {
                 field.duration(&WAIT, "10s")
             }),
-            announce: read_announce(&table),
-            tracks: read_list(&table, "track", &name, TRACK_EXAMPLE, TRACK, |entry| {
-                read_track(entry, scenery)
-            }),
-            notify: read_list(&table, "notify", &name, NOTIFY_EXAMPLE, NOTIFY, |entry| {
+            announce: announce::read(&table),
+            tracks,
+            interfaces,
+            notify: read_list(&table, "notify", &title, NOTIFY_EXAMPLE, NOTIFY, |entry| {
                 read_notify(entry, scenery)
             }),
         })
@@ -200,7 +199,7 @@ fn read_version(field: Field<'_>) -> Option<Version> {
 }
 
 /// What the kernel takes for the name of an interface.
-fn read_interface(field: &Field<'_>) -> Option<String> {
+pub(super) fn read_interface(field: &Field<'_>) -> Option<String> {
     let name = field.string("eth0")?;
     let fits = (1..=15).contains(&name.len())
         && !matches!(name, "." | "..")
@@ -217,7 +216,7 @@ fn read_interface(field: &Field<'_>) -> Option<String> {
     Some(name.to_owned())
 }
 
-fn read_byte(field: &Field<'_>, example: i64) -> Option<NonZeroU8> {
+pub(super) fn read_byte(field: &Field<'_>, example: i64) -> Option<NonZeroU8> {
     let number = field.number(1..=255, example)?;
     NonZeroU8::new(u8::try_from(number).ok()?)
 }
@@ -256,6 +255,45 @@ fn read_interval(field: &Field<'_>, version: Option<Version>) -> Option<Duration
         return None;
     }
     Some(interval)
+}
+
+/// The longest interval that is learned from a MASTER; ten of its own when left out, so that a forged one does no harm.
+fn read_max_learned_interval(
+    table: &Table<'_>,
+    version: Option<Version>,
+    own: Option<Duration>,
+) -> Option<Duration> {
+    let longest = *INTERVAL_V3.end();
+    let field = table.get("max-learned-interval");
+    let own = own?;
+    let Some(field) = field else {
+        return Some(own.saturating_mul(10).min(longest).max(own));
+    };
+    if version? == Version::V2 {
+        field.error(
+            "version 2 learns no interval",
+            "leave out `max-learned-interval`",
+        );
+        return None;
+    }
+    field.duration(&(own..=longest), "10s")
+}
+
+fn read_virtual_addresses(
+    table: &Table<'_>,
+    peers: Option<&PeersDraft>,
+) -> Vec<Spanned<VirtualAddress>> {
+    // Where a hook moves the address, the protocol has none.
+    if peers.is_some_and(PeersDraft::is_unicast) && table.get("virtual-addresses").is_none() {
+        return Vec::new();
+    }
+    table
+        .require(
+            "virtual-addresses",
+            "virtual-addresses = [\"192.0.2.1\"]",
+            |field| read_addresses(&field),
+        )
+        .unwrap_or_default()
 }
 
 fn round_up(interval: Duration, unit: Duration) -> Duration {
@@ -318,27 +356,11 @@ fn read_address(field: &Field<'_>) -> Option<VirtualAddress> {
     })
 }
 
-fn read_announce(table: &Table<'_>) -> Option<AnnounceConfig> {
-    let default = AnnounceConfig {
-        repeat: NonZeroU8::MIN.saturating_add(4),
-        delay: Duration::from_secs(5),
-    };
-    table.read("announce", default, |field| {
-        let table = field.table("`announce`", "announce = { repeat = 5 }", ANNOUNCE)?;
-        let repeat = table.read("repeat", default.repeat, |field| read_byte(&field, 5));
-        let delay = table.read("delay", default.delay, |field| field.duration(&WAIT, "5s"));
-        Some(AnnounceConfig {
-            repeat: repeat?,
-            delay: delay?,
-        })
-    })
-}
-
-/// Reads `[[instances.NAME.KEY]]`; what cannot be read is left out.
-fn read_list<T>(
+/// Reads `[[instances.NAME.KEY]]` and its like, where `owner` is `[instances.NAME]`; what cannot be read is left out.
+pub(super) fn read_list<T>(
     table: &Table<'_>,
     key: &str,
-    instance: &str,
+    owner: &str,
     example: &str,
     keys: Keys,
     read: impl Fn(&Table<'_>) -> Option<T>,
@@ -346,7 +368,7 @@ fn read_list<T>(
     let Some(field) = table.get(key) else {
         return Vec::new();
     };
-    let title = format!("[[instances.{instance}.{key}]]");
+    let title = format!("[{}.{key}]]", owner.trim_end_matches(']'));
     if !matches!(field.value(), DeValue::Array(_)) {
         let help = format!("write `{title}`, with two brackets");
         return field
@@ -360,58 +382,7 @@ fn read_list<T>(
         .collect()
 }
 
-fn read_track(table: &Table<'_>, scenery: Scenery<'_>) -> Option<TrackDraft> {
-    let check = table.require("check", "check = \"NAME\"", |field| {
-        Some(Spanned::new(field.span(), scenery.checks.resolve(&field)?))
-    });
-    let scope = Scope::read(table, scenery.nodes);
-    let on_fail = table.read(
-        "on-fail",
-        Spanned::new(table.span(), OnFail::Fault),
-        |field| Some(Spanned::new(field.span(), read_on_fail(&field)?)),
-    );
-    Some(TrackDraft {
-        check: check?,
-        scope: scope?,
-        on_fail: on_fail?,
-    })
-}
-
-fn read_on_fail(field: &Field<'_>) -> Option<OnFail> {
-    match field.value() {
-        DeValue::String(_) => {
-            field.choice(&[("fault", OnFail::Fault), ("release", OnFail::Release)])
-        }
-        DeValue::Table(_) => {
-            let example = "{ weight = -20 }";
-            let table = field.table("`on-fail`", example, ON_FAIL)?;
-            table.require("weight", "weight = -20", read_weight)
-        }
-        DeValue::Integer(number) => {
-            let help = format!("write `on-fail = {{ weight = {number} }}`");
-            field.error("`on-fail` must be a string or a table, not a number", help);
-            None
-        }
-        DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) | DeValue::Array(_) => {
-            field.error("`on-fail` must be a string or a table", ON_FAIL_EXAMPLE);
-            None
-        }
-    }
-}
-
-fn read_weight(field: Field<'_>) -> Option<OnFail> {
-    let weight = field.number(i64::MIN..=i64::MAX, -20)?;
-    if weight == 0 || !WEIGHT.contains(&weight) {
-        field.error(
-            format!("`weight` cannot be {weight}"),
-            "write -253 to -1, added while the check is down, or 1 to 253, added while it is up",
-        );
-        return None;
-    }
-    i16::try_from(weight).ok().map(OnFail::Weight)
-}
-
-fn read_notify(table: &Table<'_>, scenery: Scenery<'_>) -> Option<NotifyDraft> {
+pub(super) fn read_notify(table: &Table<'_>, scenery: Scenery<'_>) -> Option<NotifyDraft> {
     let on = table.require("on", "on = \"master\"", |field| read_on(&field));
     let hook = table.require("hook", "hook = \"NAME\"", |field| {
         scenery.hooks.resolve(&field)

@@ -6,7 +6,8 @@
 use vrrp::OnFail;
 
 use super::cluster::Draft;
-use super::instance::{InstanceDraft, TrackDraft};
+use super::instance::InstanceDraft;
+use super::instance::track::TrackDraft;
 use super::nodes::bare;
 use super::report::Diagnostic;
 use super::suggest::list;
@@ -31,8 +32,9 @@ fn unused(draft: &Draft) -> Vec<Diagnostic> {
         tracks.any(|track| *track.check.get_ref() == index)
     };
     let notifies = |index| {
-        let mut notify = draft.instances.iter().flat_map(|instance| &instance.notify);
-        notify.any(|notify| notify.hook == index)
+        let of_groups = draft.groups.iter().flat_map(|group| &group.notify);
+        let notify = draft.instances.iter().flat_map(|instance| &instance.notify);
+        notify.chain(of_groups).any(|notify| notify.hook == index)
     };
     let checks = draft.check_names.iter().enumerate();
     let checks = checks
@@ -225,10 +227,14 @@ struct Reach<'a> {
 impl<'a> Reach<'a> {
     fn new(instance: &InstanceDraft, node: &'a str, base: u8) -> Self {
         let weights = || {
-            let tracks = instance.tracks.iter();
-            tracks
-                .filter(|track| track.scope.contains(node))
-                .filter_map(|track| match *track.on_fail.get_ref() {
+            let checks = instance.tracks.iter();
+            let checks = checks.map(|track| (&track.scope, *track.on_fail.get_ref()));
+            let interfaces = instance.interfaces.iter();
+            let interfaces = interfaces.map(|track| (&track.scope, *track.on_fail.get_ref()));
+            checks
+                .chain(interfaces)
+                .filter(|(scope, _)| scope.contains(node))
+                .filter_map(|(_, on_fail)| match on_fail {
                     OnFail::Weight(weight) => Some(i32::from(weight)),
                     OnFail::Fault | OnFail::Release => None,
                 })

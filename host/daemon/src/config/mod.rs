@@ -9,6 +9,7 @@ use std::path::Path;
 use toml::de::DeTable;
 
 mod cluster;
+mod group;
 mod instance;
 mod lint;
 mod model;
@@ -23,7 +24,9 @@ mod syntax;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use model::{Check, Cluster, Hook, Instance, Module, ModuleSource, NotifyOn};
+pub(crate) use model::{
+    Check, Cluster, Group, Hook, Instance, Module, ModuleSource, Notify, NotifyOn,
+};
 pub(crate) use report::{Diagnostic, Report, Source};
 
 use cluster::Draft;

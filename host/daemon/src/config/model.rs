@@ -20,6 +20,8 @@ pub(crate) struct Cluster {
     pub(crate) hooks: Vec<Hook>,
     /// All instances of the file, in the order of their names, with this node's values.
     pub(crate) instances: Vec<Instance>,
+    /// All sync groups of the file, in the order of their names.
+    pub(crate) groups: Vec<Group>,
 }
 
 /// Where a module comes from.
@@ -110,20 +112,30 @@ pub(crate) struct Instance {
     pub(crate) priority: NonZeroU8,
     /// Time between advertisements.
     pub(crate) advertisement_interval: Duration,
+    /// The longest interval that is learned from a MASTER.
+    pub(crate) max_learned_interval: Duration,
     /// Checksum form on send.
     pub(crate) checksum: vrrp::ChecksumForm,
-    /// The shared addresses.
+    /// Who it speaks to and listens to.
+    pub(crate) peers: vrrp::Peers,
+    /// The shared addresses; none where a hook moves them.
     pub(crate) virtual_addresses: Vec<vrrp::VirtualAddress>,
     /// Whether a higher priority takes over from a living MASTER.
     pub(crate) preempt: bool,
+    /// How long a living MASTER with a lower priority is followed.
+    pub(crate) preempt_delay: Duration,
+    /// How long after the start it takes part in no election.
+    pub(crate) start_delay: Duration,
     /// Missed advertisements until the MASTER counts as gone.
     pub(crate) down_after: NonZeroU8,
     /// How long the first verdicts are waited for.
     pub(crate) init_grace: Duration,
     /// Gratuitous ARP.
     pub(crate) announce: vrrp::AnnounceConfig,
-    /// `[[instances.NAME.track]]` of this node.
+    /// `[[instances.NAME.track]]` of this node with a check, and those of its sync group.
     pub(crate) tracks: Vec<Track>,
+    /// `[[instances.NAME.track]]` of this node with an interface, and those of its sync group.
+    pub(crate) interfaces: Vec<InterfaceTrack>,
     /// `[[instances.NAME.notify]]` of this node.
     pub(crate) notify: Vec<Notify>,
 }
@@ -135,6 +147,30 @@ pub(crate) struct Track {
     pub(crate) check: usize,
     /// What its failure does.
     pub(crate) on_fail: vrrp::OnFail,
+}
+
+/// A tracked interface.
+#[derive(Clone, Debug)]
+pub(crate) struct InterfaceTrack {
+    /// Its name.
+    pub(crate) interface: String,
+    /// What its loss does.
+    pub(crate) on_fail: vrrp::OnFail,
+    /// How long it has to be up before it counts as up.
+    pub(crate) up_delay: Duration,
+    /// How long it has to be down before it counts as down.
+    pub(crate) down_delay: Duration,
+}
+
+/// `[sync-groups.NAME]`, with what concerns this node.
+#[derive(Clone, Debug)]
+pub(crate) struct Group {
+    /// NAME.
+    pub(crate) name: String,
+    /// Indices into [`Cluster::instances`].
+    pub(crate) members: Vec<usize>,
+    /// `[[sync-groups.NAME.notify]]` of this node.
+    pub(crate) notify: Vec<Notify>,
 }
 
 /// A hook with the transitions that call it.

@@ -7,7 +7,7 @@ use super::reader::Field;
 use super::report::Diagnostic;
 use super::suggest::{closest, list};
 
-/// The names of all checks or all hooks, also of those that could not be read:
+/// The names of all checks, hooks or instances, also of those that could not be read:
 /// an error in one must not make every reference to it look wrong.
 #[derive(Debug)]
 pub(super) struct Names {
@@ -31,6 +31,11 @@ impl Names {
         self.list
             .iter()
             .map(|(name, span)| (name.as_str(), span.clone()))
+    }
+
+    /// The name at an index.
+    pub(super) fn name(&self, index: usize) -> Option<&str> {
+        self.list.get(index).map(|(name, _)| name.as_str())
     }
 
     /// The index of the name that `field` holds.

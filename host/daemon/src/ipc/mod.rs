@@ -12,8 +12,8 @@ mod worker;
 
 pub(crate) use channel::{AsyncChannel, Channel, Outbox, RecvError, inherited, pair};
 pub(crate) use router::{
-    CheckSetup, CheckStanding, FromRouter, InstanceSetup, InstanceStatus, Report, StartFailure,
-    StateChange, ToRouter, TrackSetup,
+    CheckSetup, CheckStanding, FromRouter, GroupChange, GroupSetup, InstanceSetup, InstanceStatus,
+    InterfaceSetup, InterfaceState, Report, StartFailure, StateChange, ToRouter, TrackSetup,
 };
 pub(crate) use worker::{
     Asker, BrokerError, BrokerReply, BrokerRequest, CallHook, FromWorker, HookOutcome, LoadFailure,

@@ -7,7 +7,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::core::{
-    ChecksumFormDef, OnErrorDef, OnFailDef, OutcomeDef, StandingDef, StateDef, VersionDef,
+    AnnounceConfigDef, ChecksumFormDef, CommandDef, OnErrorDef, OnFailDef, OutcomeDef, PeersDef,
+    StandingDef, StateDef, VersionDef,
 };
 
 /// To the router. Its set-up comes in pieces, because a thousand instances do not fit one message.
@@ -16,9 +17,20 @@ pub(crate) enum ToRouter {
     /// A check; numbered from 0 in the order of arrival.
     Check(CheckSetup),
     /// An instance; numbered from 0 in the order of arrival.
-    Instance(InstanceSetup),
-    /// The set-up is complete: open the sockets and take part.
-    Start,
+    Instance(Box<InstanceSetup>),
+    /// A sync group; numbered from 0 in the order of arrival, after its members.
+    Group(GroupSetup),
+    /// The set-up is complete: open the sockets and take part. With the addresses that the file gives this node and the others.
+    Start {
+        address: Option<IpAddr>,
+        peers: Vec<IpAddr>,
+    },
+    /// Somebody wants an instance to do something.
+    Command {
+        instance: u32,
+        #[serde(with = "CommandDef")]
+        command: vrrp::Command,
+    },
     /// A run of a check ended.
     Report(Report),
     /// Answer with one [`FromRouter::Instance`] for each instance, one [`FromRouter::Check`] for each
@@ -42,6 +54,8 @@ pub(crate) enum FromRouter {
     Released { instance: u32 },
     /// The state of an instance changed.
     StateChanged(StateChange),
+    /// The state of a sync group as a whole changed.
+    GroupChanged(GroupChange),
     /// The effective priority changed without a change of state.
     PriorityChanged {
         instance: u32,
@@ -89,14 +103,37 @@ pub(crate) struct InstanceSetup {
     pub(crate) advertisement_interval: Duration,
     #[serde(with = "ChecksumFormDef")]
     pub(crate) checksum: vrrp::ChecksumForm,
+    pub(crate) max_learned_interval: Duration,
+    #[serde(with = "PeersDef")]
+    pub(crate) peers: vrrp::Peers,
     /// Address and prefix length.
     pub(crate) addresses: Vec<(IpAddr, u8)>,
     pub(crate) preempt: bool,
+    pub(crate) preempt_delay: Duration,
+    pub(crate) start_delay: Duration,
     pub(crate) down_after: NonZeroU8,
     pub(crate) init_grace: Duration,
-    pub(crate) announce_repeat: NonZeroU8,
-    pub(crate) announce_delay: Duration,
+    #[serde(with = "AnnounceConfigDef")]
+    pub(crate) announce: vrrp::AnnounceConfig,
     pub(crate) tracks: Vec<TrackSetup>,
+    pub(crate) interfaces: Vec<InterfaceSetup>,
+}
+
+/// A tracked interface.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct InterfaceSetup {
+    pub(crate) interface: String,
+    #[serde(with = "OnFailDef")]
+    pub(crate) on_fail: vrrp::OnFail,
+    pub(crate) up_delay: Duration,
+    pub(crate) down_delay: Duration,
+}
+
+/// A sync group, its members by the numbers of their [`ToRouter::Instance`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct GroupSetup {
+    pub(crate) name: String,
+    pub(crate) members: Vec<u32>,
 }
 
 /// A tracked check, by the number of its [`ToRouter::Check`].
@@ -144,6 +181,23 @@ pub(crate) struct StateChange {
     pub(crate) at_unix_ms: u64,
 }
 
+/// A transition of a sync group.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct GroupChange {
+    pub(crate) group: u32,
+    #[serde(with = "StateDef")]
+    pub(crate) before: vrrp::State,
+    #[serde(with = "StateDef")]
+    pub(crate) after: vrrp::State,
+    /// The member behind it, with its reason in a sentence.
+    pub(crate) member: u32,
+    pub(crate) reason: String,
+    /// The check behind it, when there is one.
+    pub(crate) check: Option<u32>,
+    /// Wall clock, milliseconds since 1970.
+    pub(crate) at_unix_ms: u64,
+}
+
 /// What a check counts as from now on.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct CheckStanding {
@@ -163,8 +217,23 @@ pub(crate) struct InstanceStatus {
     pub(crate) priority_effective: u8,
     /// The Active router as this one knows it, with its priority.
     pub(crate) active: Option<(IpAddr, u8)>,
+    /// Whether somebody wants another router to have the addresses.
+    pub(crate) drained: bool,
     /// What each track adds to the priority, in the order of the set-up.
     pub(crate) weights: Vec<i32>,
+    /// What is known of each tracked interface, in the order of the set-up without the instance's own.
+    pub(crate) interfaces: Vec<InterfaceState>,
     /// Name and value, in the words of RFC 8347.
     pub(crate) counters: Vec<(String, u64)>,
+}
+
+/// A tracked interface as the core sees it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct InterfaceState {
+    pub(crate) interface: String,
+    /// `None` before the first news of it.
+    pub(crate) up: Option<bool>,
+    #[serde(with = "OnFailDef")]
+    pub(crate) on_fail: vrrp::OnFail,
+    pub(crate) weight: i32,
 }

@@ -16,6 +16,7 @@ use vrrp_linux::address::{AddressThread, DesiredAddress, NetlinkEvent};
 use vrrp_linux::clock;
 
 use self::open::{Parts, prepare_process};
+use super::discards::Discards;
 use super::interfaces::Interfaces;
 use super::setup::Setup;
 use super::status;
@@ -25,7 +26,9 @@ use crate::ipc::{Channel, FromRouter, Outbox, RecvError, StartFailure, ToRouter}
 const BATCH: usize = 64;
 /// Room for an IPv4 datagram; VRRP messages have at most 255 addresses.
 const DATAGRAM: usize = 2048;
-/// How long a stopping router waits for the kernel to confirm that its addresses are gone.
+/// How long a stopping router goes on using its addresses for a peer to take them.
+const YIELD_GRACE: Duration = Duration::from_millis(1_500);
+/// How long a stopping router waits in all, also for the kernel to confirm that its addresses are gone.
 const RELEASE_GRACE: Duration = Duration::from_secs(2);
 
 /// The router at work.
@@ -41,6 +44,7 @@ pub(super) struct Driver {
     sources: BTreeMap<InstanceId, IpAddr>,
     /// Addresses that the kernel still has for us.
     configured: Vec<(String, IpAddr)>,
+    discards: Discards,
     channel: Channel,
     outbox: Outbox,
     terminate: UnixStream,
@@ -66,6 +70,7 @@ impl Driver {
                 desired: BTreeMap::new(),
                 sources: BTreeMap::new(),
                 configured: Vec::new(),
+                discards: Discards::default(),
                 channel,
                 outbox: Outbox::default(),
                 terminate,
@@ -93,6 +98,7 @@ impl Driver {
             self.read_signals(now);
             self.core.handle_timeout(now);
             self.perform(now);
+            self.tell_discards(now);
             self.flush();
         }
         self.tell(&FromRouter::Stopped);
@@ -101,7 +107,8 @@ impl Driver {
 
     fn finished(&self) -> bool {
         self.stopping.is_some_and(|since| {
-            self.configured.is_empty() || clock::now() >= since + RELEASE_GRACE
+            let released = self.core.is_stopped() && self.configured.is_empty();
+            released || clock::now() >= since + RELEASE_GRACE
         })
     }
 
@@ -139,7 +146,10 @@ impl Driver {
     fn next_wake_up(&self) -> Option<Instant> {
         let due = self.core.poll_timeout().map(|deadline| deadline.at);
         let give_up = self.stopping.map(|since| since + RELEASE_GRACE);
-        due.into_iter().chain(give_up).min()
+        due.into_iter()
+            .chain(give_up)
+            .chain(self.discards.deadline())
+            .min()
     }
 
     fn read_packets(&mut self, now: Instant) {
@@ -184,7 +194,8 @@ impl Driver {
                     if let Err(error) = self.interfaces.update(id, &link) {
                         error!(interface = link.interface, %error, "cannot speak VRRP on the interface");
                     }
-                    self.core.handle(now, Event::Link(link_event(id, &link)));
+                    self.core
+                        .handle(now, Event::Link(link_event(id, &link, self.setup.address)));
                 }
                 Some(NetlinkEvent::AddressPresent {
                     interface,
@@ -219,7 +230,7 @@ impl Driver {
                 }
                 Some(NetlinkEvent::Stopped { error }) => {
                     error!(%error, "the netlink thread ended: giving everything away");
-                    self.stop(now);
+                    self.stop(now, Duration::ZERO);
                 }
                 None => break,
             }
@@ -262,8 +273,16 @@ impl Driver {
                     }),
                 ),
                 Ok(Some(ToRouter::Status)) => self.tell_status(),
-                Ok(Some(ToRouter::Stop)) => self.stop(now),
-                Ok(Some(ToRouter::Check(_) | ToRouter::Instance(_) | ToRouter::Start)) => {
+                Ok(Some(ToRouter::Command { instance, command })) => self
+                    .core
+                    .handle(now, Event::Command(InstanceId(instance), command)),
+                Ok(Some(ToRouter::Stop)) => self.stop(now, YIELD_GRACE),
+                Ok(Some(
+                    ToRouter::Check(_)
+                    | ToRouter::Instance(_)
+                    | ToRouter::Group(_)
+                    | ToRouter::Start { .. },
+                )) => {
                     warn!("set-up message after the start ignored");
                 }
                 Ok(None) => return,
@@ -276,26 +295,36 @@ impl Driver {
         // Without a supervisor nobody would clean up after this process, or hear of a failed check.
         warn!(%error, "the supervisor is gone: giving everything away");
         self.supervised = false;
-        self.stop(now);
+        self.stop(now, Duration::ZERO);
     }
 
     fn read_signals(&mut self, now: Instant) {
         let mut byte = [0; 16];
         if self.terminate.read(&mut byte).is_ok_and(|count| count > 0) {
-            self.stop(now);
+            self.stop(now, YIELD_GRACE);
         }
     }
 
-    fn stop(&mut self, now: Instant) {
-        if self.stopping.is_none() {
-            self.stopping = Some(now);
-            self.core.handle(now, Event::Shutdown);
+    /// Gives everything away. With a `grace`, healthy instances use their addresses until a peer has taken them.
+    fn stop(&mut self, now: Instant, grace: Duration) {
+        self.stopping.get_or_insert(now);
+        self.core.handle(now, Event::Shutdown { grace });
+    }
+
+    fn tell_discards(&mut self, now: Instant) {
+        for line in self.discards.timeout(now) {
+            line.write(self.interface_name(line.interface));
         }
+    }
+
+    fn interface_name(&self, id: InterfaceId) -> &str {
+        self.interfaces
+            .get(id)
+            .map_or("?", |found| found.name.as_str())
     }
 
     fn tell_status(&mut self) {
-        let (instances, checks) = (self.setup.instances.len(), self.setup.checks.len());
-        for part in status::answer(&self.core, instances, checks) {
+        for part in status::answer(&self.core, &self.setup) {
             self.tell(&part);
         }
     }
@@ -331,7 +360,13 @@ impl Driver {
     }
 }
 
-fn link_event(interface: InterfaceId, link: &vrrp_linux::address::LinkState) -> Link {
+fn link_event(
+    interface: InterfaceId,
+    link: &vrrp_linux::address::LinkState,
+    node_address: Option<IpAddr>,
+) -> Link {
+    let known_as =
+        node_address.filter(|ours| link.addresses.iter().any(|(address, _)| address == ours));
     let v4 = link
         .addresses
         .iter()
@@ -349,7 +384,12 @@ fn link_event(interface: InterfaceId, link: &vrrp_linux::address::LinkState) -> 
     Link {
         interface,
         up: link.up,
-        primary: v4,
+        // Of several addresses, the one that the file names is what the peers expect.
+        primary: match known_as {
+            Some(IpAddr::V4(address)) => Some(address),
+            Some(IpAddr::V6(_)) | None => v4,
+        },
         link_local: v6,
+        known_as,
     }
 }

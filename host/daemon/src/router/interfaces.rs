@@ -18,6 +18,8 @@ pub(super) struct Interfaces {
 #[derive(Debug)]
 pub(super) struct Interface {
     pub(super) name: String,
+    /// Whether instances speak on it; otherwise they only want to know how it is.
+    spoken: bool,
     /// The kernel's index that the sockets were opened for.
     index: Option<u32>,
     mac: Option<[u8; 6]>,
@@ -26,18 +28,21 @@ pub(super) struct Interface {
 }
 
 impl Interfaces {
-    /// Opens the sockets of all `names`.
-    pub(super) fn open(names: &[String]) -> Result<Self, OpenSocketError> {
+    /// Makes an entry for each of `names`, and opens the sockets of those that are `spoken` on.
+    pub(super) fn open(names: &[String], spoken: &[String]) -> Result<Self, OpenSocketError> {
         let all = names
             .iter()
             .map(|name| {
-                Ok(Interface {
+                let mut interface = Interface {
                     name: name.clone(),
+                    spoken: spoken.contains(name),
                     index: None,
                     mac: None,
-                    socket: Some(VrrpSocket::open(name)?),
-                    arp: Some(ArpSocket::open(name)?),
-                })
+                    socket: None,
+                    arp: None,
+                };
+                interface.open()?;
+                Ok(interface)
             })
             .collect::<Result<_, OpenSocketError>>()?;
         Ok(Self { all })
@@ -79,8 +84,8 @@ impl Interfaces {
                 interface.socket = None;
                 interface.arp = None;
             }
-            (Some(before), Some(now)) if before != now => interface.reopen()?,
-            (_, Some(_)) if interface.socket.is_none() => interface.reopen()?,
+            (Some(before), Some(now)) if before != now => interface.open()?,
+            (_, Some(_)) if interface.socket.is_none() => interface.open()?,
             (_, Some(_)) => {}
         }
         Ok(())
@@ -88,7 +93,10 @@ impl Interfaces {
 }
 
 impl Interface {
-    fn reopen(&mut self) -> Result<(), OpenSocketError> {
+    fn open(&mut self) -> Result<(), OpenSocketError> {
+        if !self.spoken {
+            return Ok(());
+        }
         self.socket = Some(VrrpSocket::open(&self.name)?);
         self.arp = Some(ArpSocket::open(&self.name)?);
         Ok(())

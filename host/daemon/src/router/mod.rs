@@ -3,6 +3,7 @@
 //! One thread, one loop ([`driver`]), no lock, no executor, no file. Addresses are configured by a second
 //! thread, which vrrp-linux owns; log lines are handed to a third and dropped when it is behind.
 
+mod discards;
 mod driver;
 mod interfaces;
 mod reason;

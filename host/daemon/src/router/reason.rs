@@ -1,6 +1,6 @@
 //! The core's reasons in words for the log line at 3 a.m.
 
-use vrrp::{CheckId, Difference, Reason};
+use vrrp::{CheckId, Command, Difference, InstanceId, InterfaceId, Reason};
 
 use super::setup::Setup;
 
@@ -11,6 +11,19 @@ pub(super) fn describe(reason: Reason, setup: &Setup) -> String {
             .ok()
             .and_then(|index| setup.checks.get(index))
             .map_or("?", |check| check.name.as_str())
+    };
+    let member = |id: InstanceId| {
+        usize::try_from(id.0)
+            .ok()
+            .and_then(|index| setup.instances.get(index))
+            .map_or("?", |instance| instance.name.as_str())
+    };
+    let interface = |id: InterfaceId| {
+        let names = setup.watched_interfaces();
+        let index = usize::try_from(id.0).ok();
+        index
+            .and_then(|index| names.into_iter().nth(index))
+            .unwrap_or_else(|| "?".to_owned())
     };
     match reason {
         Reason::Startup => "vrrp-host started".to_owned(),
@@ -33,6 +46,16 @@ pub(super) fn describe(reason: Reason, setup: &Setup) -> String {
         Reason::CheckUp(id) => format!("check {} is up", check(id)),
         Reason::CheckUnknown(id) => format!("check {} is unknown", check(id)),
         Reason::CheckWeight(id) => format!("check {} reports another weight", check(id)),
+        Reason::InterfaceDown(id) => format!("the interface {} is down", interface(id)),
+        Reason::InterfaceUp(id) => format!("the interface {} is up", interface(id)),
+        Reason::SyncGroup(id) => format!("{}, of the same sync group, changed", member(id)),
+        Reason::Late(silence) => format!(
+            "this host did nothing for {silence:?}, and a peer may have taken over meanwhile"
+        ),
+        Reason::Command(Command::Drain) => "drained by command".to_owned(),
+        Reason::Command(Command::Undrain) => "no longer drained".to_owned(),
+        Reason::Command(Command::Release) => "released by command".to_owned(),
+        Reason::Reconfigured => "the configuration changed".to_owned(),
     }
 }
 
@@ -70,6 +93,12 @@ pub(super) fn check_of(reason: Reason) -> Option<u32> {
         | Reason::LinkDown
         | Reason::LinkUp
         | Reason::NoPrimaryAddress
-        | Reason::PrimaryAddress => None,
+        | Reason::PrimaryAddress
+        | Reason::InterfaceDown(_)
+        | Reason::InterfaceUp(_)
+        | Reason::SyncGroup(_)
+        | Reason::Late(_)
+        | Reason::Command(_)
+        | Reason::Reconfigured => None,
     }
 }

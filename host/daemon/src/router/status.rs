@@ -2,14 +2,16 @@
 
 use vrrp::{GlobalCounters, InstanceCounters, Router};
 
-use crate::ipc::{FromRouter, InstanceStatus};
+use super::setup::Setup;
+use crate::ipc::{FromRouter, InstanceStatus, InterfaceState};
 
 /// Every part of the answer to a status request, in order.
-pub(super) fn answer(core: &Router, instances: usize, checks: usize) -> Vec<FromRouter> {
+pub(super) fn answer(core: &Router, setup: &Setup) -> Vec<FromRouter> {
+    let names = setup.watched_interfaces();
     let instances = (0..)
-        .take(instances)
-        .filter_map(|instance| instance_status(core, instance).map(FromRouter::Instance));
-    let checks = (0..).take(checks).filter_map(|check| {
+        .take(setup.instances.len())
+        .filter_map(|instance| instance_status(core, instance, &names).map(FromRouter::Instance));
+    let checks = (0..).take(setup.checks.len()).filter_map(|check| {
         let standing = core.check(vrrp::CheckId(check))?.standing;
         Some(FromRouter::Check { check, standing })
     });
@@ -21,13 +23,24 @@ pub(super) fn answer(core: &Router, instances: usize, checks: usize) -> Vec<From
         .collect()
 }
 
-fn instance_status(core: &Router, instance: u32) -> Option<InstanceStatus> {
+fn instance_status(core: &Router, instance: u32, interfaces: &[String]) -> Option<InstanceStatus> {
     let status = core.instance(vrrp::InstanceId(instance))?;
+    let interface = |tracked: &vrrp::InterfaceStatus| {
+        let index = usize::try_from(tracked.interface.0).ok()?;
+        Some(InterfaceState {
+            interface: interfaces.get(index)?.clone(),
+            up: tracked.up,
+            on_fail: tracked.on_fail,
+            weight: tracked.weight,
+        })
+    };
     Some(InstanceStatus {
         instance,
         state: status.state,
         priority_effective: status.effective_priority,
         active: status.active,
+        drained: status.drained,
+        interfaces: status.interfaces.iter().filter_map(interface).collect(),
         weights: status.tracks.iter().map(|track| track.weight).collect(),
         counters: owned(named(&status.counters)),
     })
@@ -71,6 +84,8 @@ fn named(counters: &InstanceCounters) -> impl Iterator<Item = (&'static str, u64
         packet_length_errors,
         authentication_errors,
         own_advertisements_rcvd,
+        source_errors,
+        destination_errors,
         received_rfc9568,
         received_rfc5798,
     } = *counters;
@@ -86,6 +101,8 @@ fn named(counters: &InstanceCounters) -> impl Iterator<Item = (&'static str, u64
         ("packet-length-errors", packet_length_errors),
         ("authentication-errors", authentication_errors),
         ("own-advertisements-rcvd", own_advertisements_rcvd),
+        ("source-errors", source_errors),
+        ("destination-errors", destination_errors),
         ("checksum-rfc9568-rcvd", received_rfc9568),
         ("checksum-rfc5798-rcvd", received_rfc5798),
     ]

@@ -22,10 +22,25 @@ const REQUEST_MAX: u64 = 64 * 1024;
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What can be asked of a running daemon.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Request {
     Status,
+    /// Something that instances are to do.
+    Command {
+        /// By name, of instances or sync groups; all of them when empty.
+        names: Vec<String>,
+        command: InstanceCommand,
+    },
+}
+
+/// What an instance can be asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum InstanceCommand {
+    Drain,
+    Undrain,
+    Release,
 }
 
 /// What it answers.
@@ -33,6 +48,8 @@ pub(crate) enum Request {
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Response {
     Status(Box<Status>),
+    /// It is under way for these instances.
+    Accepted(Vec<String>),
     Error(String),
 }
 

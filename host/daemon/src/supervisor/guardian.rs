@@ -64,13 +64,14 @@ fn send_priority_zero(
     instance: &InstanceSetup,
     source: IpAddr,
 ) -> Result<(), Box<dyn std::error::Error>> {
-    let config = instance_config(instance, InterfaceId(0));
-    let advertisement = vrrp::release_packet(InstanceId(0), &config, source);
+    let config = instance_config(instance, |_| InterfaceId(0));
     let socket = VrrpSocket::open(&instance.interface)?;
-    socket.send(
-        advertisement.source,
-        advertisement.destination,
-        &advertisement.payload,
-    )?;
+    for advertisement in vrrp::release_packets(InstanceId(0), &config, source) {
+        socket.send(
+            advertisement.source,
+            advertisement.destination,
+            &advertisement.payload,
+        )?;
+    }
     Ok(())
 }

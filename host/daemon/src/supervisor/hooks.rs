@@ -1,4 +1,4 @@
-//! Hooks: one ordered queue for each instance, one call at a time (DESIGN §7).
+//! Hooks: one ordered queue for each instance and sync group, one call at a time (DESIGN §7).
 //!
 //! This is the bookkeeping alone, without clock and channel: the supervisor sends what
 //! [`Queues::next`] returns and reports what became of it.
@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::setup::InstancePlan;
+use super::setup::HookPlan;
 use crate::config::NotifyOn;
 use crate::ipc::{CallHook, HookOutcome};
 
@@ -60,25 +60,25 @@ pub(super) enum AfterCall {
 }
 
 impl Queues {
-    pub(super) fn new(instances: usize) -> Self {
+    pub(super) fn new(queues: usize) -> Self {
         Self {
-            queues: (0..instances).map(|_| Queue::default()).collect(),
+            queues: (0..queues).map(|_| Queue::default()).collect(),
             next_call: 1,
         }
     }
 
-    /// Queues the hooks of an instance for a transition described by `template`, whose `call`, `hook`
+    /// Queues the hooks of an instance or group for a transition described by `template`, whose `call`, `hook`
     /// and `sequence` are filled in here. Calls for older transitions that have not begun are dropped
     /// unless their hook wants every one; returns the hooks of the dropped ones.
     pub(super) fn enqueue(
         &mut self,
-        instance: usize,
-        plan: &InstancePlan,
+        queue: usize,
+        plan: &HookPlan,
         on: NotifyOn,
         every: impl Fn(usize) -> bool,
         template: &CallHook,
     ) -> Vec<usize> {
-        let Some(queue) = self.queues.get_mut(instance) else {
+        let Some(queue) = self.queues.get_mut(queue) else {
             return Vec::new();
         };
         queue.sequence += 1;
@@ -90,7 +90,7 @@ impl Queues {
             pending.every
         });
         queue.paused = false;
-        for (states, hook) in &plan.notify {
+        for (states, hook) in plan {
             if states.contains(&on) {
                 let call = CallHook {
                     call: 0,
@@ -108,9 +108,9 @@ impl Queues {
         superseded
     }
 
-    /// The next call of an instance, if none is under way and none has to wait.
-    pub(super) fn next(&mut self, instance: usize) -> Option<CallHook> {
-        let queue = self.queues.get_mut(instance)?;
+    /// The next call of a queue, if none is under way and none has to wait.
+    pub(super) fn next(&mut self, queue: usize) -> Option<CallHook> {
+        let queue = self.queues.get_mut(queue)?;
         if queue.running.is_some() || queue.paused {
             return None;
         }
@@ -122,8 +122,8 @@ impl Queues {
         Some(call)
     }
 
-    /// The instance for which `call` is under way.
-    pub(super) fn instance_of(&self, call: u64) -> Option<usize> {
+    /// The queue of which `call` is under way.
+    pub(super) fn queue_of(&self, call: u64) -> Option<usize> {
         self.queues.iter().position(|queue| {
             queue
                 .running
@@ -134,10 +134,10 @@ impl Queues {
 
     /// Takes in how a call ended.
     pub(super) fn ended(&mut self, call: u64, outcome: HookOutcome) -> AfterCall {
-        let Some(instance) = self.instance_of(call) else {
+        let Some(queue) = self.queue_of(call) else {
             return AfterCall::Forgotten;
         };
-        let queue = &mut self.queues[instance];
+        let queue = &mut self.queues[queue];
         let Some(mut pending) = queue.running.take() else {
             return AfterCall::Forgotten;
         };
@@ -177,8 +177,8 @@ impl Queues {
     }
 
     /// The wait before a retry is over.
-    pub(super) fn resume(&mut self, instance: usize) {
-        if let Some(queue) = self.queues.get_mut(instance) {
+    pub(super) fn resume(&mut self, queue: usize) {
+        if let Some(queue) = self.queues.get_mut(queue) {
             queue.paused = false;
         }
     }

@@ -6,13 +6,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use vrrp::{OnFail, Outcome, Standing, State};
 
 use super::setup::{InstancePlan, Setup};
-use crate::ipc::{InstanceStatus, StateChange, WorkerReport};
-use crate::status;
+use crate::ipc::{GroupChange, InstanceStatus, StateChange, WorkerReport};
+use crate::{config, status};
 
 /// Everything known, by number.
 #[derive(Debug)]
 pub(super) struct Known {
     pub(super) instances: Vec<Instance>,
+    groups: Vec<Group>,
     pub(super) checks: Vec<Check>,
     pub(super) hooks: Vec<Hook>,
     /// The router's counters that belong to no instance.
@@ -26,6 +27,13 @@ pub(super) struct Instance {
     reason: String,
     /// The router's last answer.
     detail: Option<InstanceStatus>,
+}
+
+#[derive(Debug)]
+struct Group {
+    state: State,
+    since: SystemTime,
+    reason: String,
 }
 
 #[derive(Debug, Default)]
@@ -59,6 +67,15 @@ impl Known {
                     since: SystemTime::now(),
                     reason: "vrrp-host started".to_owned(),
                     detail: None,
+                })
+                .collect(),
+            groups: setup
+                .groups
+                .iter()
+                .map(|_| Group {
+                    state: State::Initialize,
+                    since: SystemTime::now(),
+                    reason: "vrrp-host started".to_owned(),
                 })
                 .collect(),
             checks: setup.checks.iter().map(|_| Check::default()).collect(),
@@ -96,6 +113,15 @@ impl Known {
             instance.state = change.after;
             instance.since = UNIX_EPOCH + Duration::from_millis(change.at_unix_ms);
             reason.clone_into(&mut instance.reason);
+        }
+    }
+
+    /// Takes in a transition of a sync group.
+    pub(super) fn group_changed(&mut self, group: usize, change: &GroupChange, reason: &str) {
+        if let Some(group) = self.groups.get_mut(group) {
+            group.state = change.after;
+            group.since = UNIX_EPOCH + Duration::from_millis(change.at_unix_ms);
+            reason.clone_into(&mut group.reason);
         }
     }
 
@@ -140,6 +166,12 @@ impl Known {
                         self.instance(plan, known, setup),
                     )
                 })
+                .collect(),
+            sync_groups: setup
+                .groups
+                .iter()
+                .zip(&self.groups)
+                .map(|(plan, known)| (plan.group.name.clone(), known.status(&plan.group, setup)))
                 .collect(),
             checks: setup
                 .checks
@@ -186,7 +218,9 @@ impl Known {
                     address: address.to_string(),
                     priority,
                 }),
+            drained: detail.is_some_and(|detail| detail.drained),
             tracks: self.tracks(plan, detail, setup),
+            interfaces: interfaces(detail),
             counters: detail
                 .map(|detail| detail.counters.iter().cloned().collect())
                 .unwrap_or_default(),
@@ -207,11 +241,7 @@ impl Known {
                 let name = setup.checks.get(check)?.name.clone();
                 let track = status::Track {
                     standing: standing_word(self.checks.get(check)?.standing).to_owned(),
-                    on_fail: match track.on_fail {
-                        OnFail::Fault => "fault".to_owned(),
-                        OnFail::Release => "release".to_owned(),
-                        OnFail::Weight(weight) => format!("{weight:+}"),
-                    },
+                    on_fail: on_fail_word(track.on_fail),
                     weight: detail
                         .and_then(|detail| detail.weights.get(index))
                         .copied()
@@ -220,6 +250,47 @@ impl Known {
                 Some((name, track))
             })
             .collect()
+    }
+}
+
+impl Group {
+    fn status(&self, group: &config::Group, setup: &Setup) -> status::SyncGroup {
+        let members = group.members.iter();
+        status::SyncGroup {
+            state: self.state.to_string(),
+            since: timestamp(self.since),
+            reason: self.reason.clone(),
+            members: members
+                .filter_map(|member| Some(setup.instances.get(*member)?.instance.name.clone()))
+                .collect(),
+        }
+    }
+}
+
+fn interfaces(detail: Option<&InstanceStatus>) -> BTreeMap<String, status::Track> {
+    let tracked = detail.into_iter().flat_map(|detail| &detail.interfaces);
+    tracked
+        .map(|interface| {
+            let standing = match interface.up {
+                None => "pending",
+                Some(true) => "up",
+                Some(false) => "down",
+            };
+            let track = status::Track {
+                standing: standing.to_owned(),
+                on_fail: on_fail_word(interface.on_fail),
+                weight: interface.weight,
+            };
+            (interface.interface.clone(), track)
+        })
+        .collect()
+}
+
+fn on_fail_word(on_fail: OnFail) -> String {
+    match on_fail {
+        OnFail::Fault => "fault".to_owned(),
+        OnFail::Release => "release".to_owned(),
+        OnFail::Weight(weight) => format!("{weight:+}"),
     }
 }
 

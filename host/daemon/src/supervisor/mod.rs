@@ -22,7 +22,7 @@ use tokio::sync::mpsc;
 use tracing::info;
 use vrrp_linux::{link, rights};
 
-pub(crate) use control::{Request, Response};
+pub(crate) use control::{InstanceCommand, Request, Response};
 pub(crate) use prepare::{read, try_modules};
 
 use crate::cli::Options;

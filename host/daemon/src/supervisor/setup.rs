@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
-use crate::config::{Check, Cluster, Hook, Instance, Module, ModuleSource, NotifyOn};
-use crate::ipc::{CheckSetup, InstanceSetup, ModuleSetup, Schedule, TrackSetup};
+use std::net::IpAddr;
+
+use crate::config::{Check, Cluster, Group, Hook, Instance, Module, ModuleSource, NotifyOn};
+use crate::ipc::{
+    CheckSetup, GroupSetup, InstanceSetup, InterfaceSetup, ModuleSetup, Schedule, TrackSetup,
+};
 
 /// Beyond interval and timeout, how long a report may be late before it counts as an error.
 const REPORT_SLACK: Duration = Duration::from_secs(1);
@@ -14,6 +18,11 @@ pub(super) struct Setup {
     pub(super) checks: Vec<Check>,
     pub(super) hooks: Vec<Hook>,
     pub(super) instances: Vec<InstancePlan>,
+    pub(super) groups: Vec<GroupPlan>,
+    /// The address that the file gives this node.
+    pub(super) address: Option<IpAddr>,
+    /// Those of the other nodes.
+    pub(super) peers: Vec<IpAddr>,
 }
 
 /// An instance with its references turned into the numbers of [`Setup`].
@@ -22,8 +31,17 @@ pub(super) struct InstancePlan {
     pub(super) instance: Instance,
     /// Number of the check of each track.
     pub(super) tracks: Vec<usize>,
-    /// What calls which hook.
-    pub(super) notify: Vec<(Vec<NotifyOn>, usize)>,
+    pub(super) notify: HookPlan,
+}
+
+/// What calls which hook.
+pub(super) type HookPlan = Vec<(Vec<NotifyOn>, usize)>;
+
+/// A sync group with its references turned into the numbers of [`Setup`].
+#[derive(Clone, Debug)]
+pub(super) struct GroupPlan {
+    pub(super) group: Group,
+    pub(super) notify: HookPlan,
 }
 
 impl Setup {
@@ -45,6 +63,12 @@ impl Setup {
             .filter(|&index| wanted(&cluster.hooks[index].module))
             .collect();
         let number = |kept: &[usize], index: usize| kept.iter().position(|&other| other == index);
+        let hook_plan = |notify: &[crate::config::Notify]| -> HookPlan {
+            notify
+                .iter()
+                .filter_map(|notify| Some((notify.on.clone(), number(&hooks, notify.hook)?)))
+                .collect()
+        };
         let instances = cluster
             .instances
             .iter()
@@ -54,14 +78,22 @@ impl Setup {
                     .iter()
                     .filter_map(|track| number(&checks, track.check))
                     .collect(),
-                notify: instance
-                    .notify
-                    .iter()
-                    .filter_map(|notify| Some((notify.on.clone(), number(&hooks, notify.hook)?)))
-                    .collect(),
+                notify: hook_plan(&instance.notify),
                 instance: instance.clone(),
             })
             .collect();
+        let groups = cluster
+            .groups
+            .iter()
+            .map(|group| GroupPlan {
+                notify: hook_plan(&group.notify),
+                group: group.clone(),
+            })
+            .collect();
+        let others = cluster
+            .nodes
+            .iter()
+            .filter(|(name, _)| **name != cluster.node);
         Self {
             checks: checks
                 .iter()
@@ -72,6 +104,9 @@ impl Setup {
                 .map(|&index| cluster.hooks[index].clone())
                 .collect(),
             instances,
+            groups,
+            address: cluster.nodes.get(&cluster.node).copied().flatten(),
+            peers: others.filter_map(|(_, address)| *address).collect(),
         }
     }
 
@@ -126,17 +161,20 @@ pub(super) fn instance_setup(plan: &InstancePlan) -> InstanceSetup {
         version: instance.version,
         priority: instance.priority,
         advertisement_interval: instance.advertisement_interval,
+        max_learned_interval: instance.max_learned_interval,
         checksum: instance.checksum,
+        peers: instance.peers.clone(),
         addresses: instance
             .virtual_addresses
             .iter()
             .map(|address| (address.address, address.prefix_length))
             .collect(),
         preempt: instance.preempt,
+        preempt_delay: instance.preempt_delay,
+        start_delay: instance.start_delay,
         down_after: instance.down_after,
         init_grace: instance.init_grace,
-        announce_repeat: instance.announce.repeat,
-        announce_delay: instance.announce.delay,
+        announce: instance.announce,
         tracks: plan
             .tracks
             .iter()
@@ -146,6 +184,25 @@ pub(super) fn instance_setup(plan: &InstancePlan) -> InstanceSetup {
                 on_fail: track.on_fail,
             })
             .collect(),
+        interfaces: instance
+            .interfaces
+            .iter()
+            .map(|track| InterfaceSetup {
+                interface: track.interface.clone(),
+                on_fail: track.on_fail,
+                up_delay: track.up_delay,
+                down_delay: track.down_delay,
+            })
+            .collect(),
+    }
+}
+
+/// A sync group, for the router.
+pub(super) fn group_setup(plan: &GroupPlan) -> GroupSetup {
+    let number = |member: &usize| u32::try_from(*member).unwrap_or(u32::MAX);
+    GroupSetup {
+        name: plan.group.name.clone(),
+        members: plan.group.members.iter().map(number).collect(),
     }
 }
 

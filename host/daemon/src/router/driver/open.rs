@@ -29,10 +29,11 @@ impl Parts {
     pub(super) fn open(setup: &Setup) -> Result<Self, StartFailure> {
         let core = Router::new(setup.router_config())
             .map_err(|error| StartFailure::Config(error.to_string()))?;
-        let names = setup.interfaces();
-        let interfaces = Interfaces::open(&names).map_err(|error| socket_failure(&error))?;
+        let watched = setup.watched_interfaces();
+        let interfaces = Interfaces::open(&watched, &setup.interfaces())
+            .map_err(|error| socket_failure(&error))?;
         let addresses =
-            AddressThread::spawn(names).map_err(|error| StartFailure::System(chain(&error)))?;
+            AddressThread::spawn(watched).map_err(|error| StartFailure::System(chain(&error)))?;
         let terminate =
             termination().map_err(|error| StartFailure::System(format!("signals: {error}")))?;
         Ok(Self {

@@ -8,7 +8,7 @@ use vrrp::{Action, Advertise, InstanceId, Instant};
 use vrrp_linux::address::DesiredAddress;
 
 use super::Driver;
-use crate::ipc::{CheckStanding, FromRouter, StateChange};
+use crate::ipc::{CheckStanding, FromRouter, GroupChange, StateChange};
 use crate::router::reason;
 
 impl Driver {
@@ -39,6 +39,18 @@ impl Driver {
                         at_unix_ms: unix_ms(),
                     };
                     self.tell(&FromRouter::StateChanged(change));
+                }
+                Action::GroupChanged(change) => {
+                    let change = GroupChange {
+                        group: change.group.0,
+                        before: change.before,
+                        after: change.after,
+                        member: change.member.0,
+                        reason: reason::describe(change.reason, &self.setup),
+                        check: reason::check_of(change.reason),
+                        at_unix_ms: unix_ms(),
+                    };
+                    self.tell(&FromRouter::GroupChanged(change));
                 }
                 Action::PriorityChanged {
                     instance,
@@ -77,11 +89,11 @@ impl Driver {
                     source,
                     discard,
                 } => {
-                    let interface = self
-                        .interfaces
-                        .get(interface)
-                        .map_or("?", |found| &found.name);
-                    trace!(interface, %source, %discard, "discarded");
+                    trace!(interface = self.interface_name(interface), %source, %discard, "discarded");
+                    let who = (source, self.setup.is_peer(source));
+                    if let Some(line) = self.discards.note(now, interface, who, discard) {
+                        line.write(self.interface_name(interface));
+                    }
                 }
             }
         }

@@ -1,12 +1,11 @@
-use std::num::NonZeroU8;
 use std::time::Duration;
 
 use vrrp::State;
 
 use super::{ATTEMPTS_MAX, AfterCall, Queues};
-use crate::config::{Instance, NotifyOn};
+use crate::config::NotifyOn;
 use crate::ipc::{CallHook, HookOutcome};
-use crate::supervisor::setup::InstancePlan;
+use crate::supervisor::setup::HookPlan;
 
 const START: usize = 0;
 const STOP: usize = 1;
@@ -154,35 +153,12 @@ fn an_answer_nobody_waits_for_is_forgotten() {
     );
 }
 
-fn enqueue(queues: &mut Queues, plan: &InstancePlan, on: NotifyOn) -> Vec<usize> {
+fn enqueue(queues: &mut Queues, plan: &HookPlan, on: NotifyOn) -> Vec<usize> {
     queues.enqueue(0, plan, on, |_| false, &template())
 }
 
-fn plan(notify: &[(NotifyOn, usize)]) -> InstancePlan {
-    let one = NonZeroU8::MIN;
-    InstancePlan {
-        instance: Instance {
-            name: "VI_1".to_owned(),
-            interface: "eth0".to_owned(),
-            virtual_router_id: vrrp::VirtualRouterId(one),
-            version: vrrp::Version::V3,
-            priority: one,
-            advertisement_interval: Duration::from_secs(1),
-            checksum: vrrp::ChecksumForm::Rfc5798,
-            virtual_addresses: Vec::new(),
-            preempt: true,
-            down_after: one,
-            init_grace: Duration::ZERO,
-            announce: vrrp::AnnounceConfig {
-                repeat: one,
-                delay: Duration::ZERO,
-            },
-            tracks: Vec::new(),
-            notify: Vec::new(),
-        },
-        tracks: Vec::new(),
-        notify: notify.iter().map(|&(on, hook)| (vec![on], hook)).collect(),
-    }
+fn plan(notify: &[(NotifyOn, usize)]) -> HookPlan {
+    notify.iter().map(|&(on, hook)| (vec![on], hook)).collect()
 }
 
 fn template() -> CallHook {

@@ -14,6 +14,13 @@ use crate::supervisor::known::position;
 /// Beyond its own deadline, how long a hook's answer is waited for.
 const HOOK_SLACK: Duration = Duration::from_secs(5);
 
+/// Whose transitions call hooks. Each has a queue of its own, the instances first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Subject {
+    Instance(usize),
+    Group(usize),
+}
+
 impl Supervisor {
     pub(super) fn call_template(
         &self,
@@ -43,25 +50,81 @@ impl Supervisor {
         }
     }
 
-    pub(super) fn queue_hooks(&mut self, instance: usize, on: NotifyOn, template: &CallHook) {
-        let Some(plan) = self.setup.instances.get(instance) else {
-            return;
+    /// A group has no number, no interface and no priority of its own; its addresses are those of its members.
+    pub(super) fn group_template(
+        &self,
+        group: usize,
+        before: State,
+        after: State,
+        reason: &str,
+    ) -> CallHook {
+        let plan = &self.setup.groups[group].group;
+        let members = plan.members.iter();
+        let addresses = members
+            .filter_map(|member| self.setup.instances.get(*member))
+            .flat_map(|member| &member.instance.virtual_addresses);
+        CallHook {
+            call: 0,
+            hook: 0,
+            instance: plan.name.clone(),
+            virtual_router_id: 0,
+            interface: String::new(),
+            before,
+            after,
+            priority: 0,
+            reason: reason.to_owned(),
+            addresses: addresses
+                .map(|address| address.address.to_string())
+                .collect(),
+            sequence: 0,
+            at_unix_ms: unix_ms(),
+        }
+    }
+
+    pub(super) fn queue_hooks(&mut self, subject: Subject, on: NotifyOn, template: &CallHook) {
+        let queue = self.queue_of(subject);
+        let plan = match subject {
+            Subject::Instance(index) => self.setup.instances.get(index).map(|plan| &plan.notify),
+            Subject::Group(index) => self.setup.groups.get(index).map(|plan| &plan.notify),
         };
+        let Some(plan) = plan else { return };
         let hooks = &self.setup.hooks;
         let every = |hook: usize| hooks.get(hook).is_some_and(|hook| hook.every);
-        for hook in self.hooks.enqueue(instance, plan, on, every, template) {
+        for hook in self.hooks.enqueue(queue, plan, on, every, template) {
             if let Some(known) = self.known.hooks.get_mut(hook) {
                 known.superseded += 1;
             }
         }
-        self.call_next(instance);
+        self.call_next(queue);
     }
 
-    pub(super) fn call_next(&mut self, instance: usize) {
+    /// Every queue there is.
+    pub(super) fn queues(&self) -> std::ops::Range<usize> {
+        0..self.setup.instances.len() + self.setup.groups.len()
+    }
+
+    fn queue_of(&self, subject: Subject) -> usize {
+        match subject {
+            Subject::Instance(index) => index,
+            Subject::Group(index) => self.setup.instances.len() + index,
+        }
+    }
+
+    /// The name of whose queue it is.
+    fn queue_name(&self, queue: usize) -> String {
+        let instances = &self.setup.instances;
+        let group = || self.setup.groups.get(queue - instances.len());
+        match instances.get(queue) {
+            Some(plan) => plan.instance.name.clone(),
+            None => group().map_or_else(|| "?".to_owned(), |plan| plan.group.name.clone()),
+        }
+    }
+
+    pub(super) fn call_next(&mut self, queue: usize) {
         if self.worker.child.is_none() {
             return;
         }
-        if let Some(call) = self.hooks.next(instance) {
+        if let Some(call) = self.hooks.next(queue) {
             let timeout = position(call.hook)
                 .and_then(|hook| self.setup.hooks.get(hook))
                 .map_or(Duration::ZERO, |hook| hook.module.timeout);
@@ -74,10 +137,10 @@ impl Supervisor {
     }
 
     pub(super) fn hook_ended(&mut self, call: u64, outcome: HookOutcome) {
-        let Some(instance) = self.hooks.instance_of(call) else {
+        let Some(queue) = self.hooks.queue_of(call) else {
             return;
         };
-        let name = self.setup.instances[instance].instance.name.clone();
+        let name = self.queue_name(queue);
         let hook_name = |hook: usize| {
             self.setup
                 .hooks
@@ -111,10 +174,10 @@ impl Supervisor {
                     hook_name(hook)
                 );
                 self.known.hook_ended(hook, Some(&message));
-                self.later(delay, Event::HookRetry { instance });
+                self.later(delay, Event::HookRetry { queue });
             }
             AfterCall::Forgotten => {}
         }
-        self.call_next(instance);
+        self.call_next(queue);
     }
 }

@@ -5,6 +5,7 @@ mod router;
 mod status;
 mod worker;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -12,6 +13,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{info, warn};
 use vrrp::State;
 
+use self::hooks::Subject;
 use super::broker::Broker;
 use super::children::{Child, FromChild};
 use super::control::{Request, Response};
@@ -52,7 +54,7 @@ pub(super) enum Event {
         reply: BrokerReply,
     },
     HookRetry {
-        instance: usize,
+        queue: usize,
     },
     HookDeadline {
         call: u64,
@@ -80,6 +82,8 @@ pub(super) struct Supervisor {
     known: Known,
     hooks: Queues,
     broker: Broker,
+    /// Instances that leave their addresses to others, by number; a new router has to be told.
+    drained: BTreeSet<u32>,
     /// Who waits for the router's status.
     status_waiters: Vec<oneshot::Sender<Response>>,
     events: mpsc::Sender<Event>,
@@ -139,8 +143,9 @@ impl Supervisor {
             worker: Role::new(),
             guardian: Guardian::default(),
             known: Known::new(&setup),
-            hooks: Queues::new(setup.instances.len()),
+            hooks: Queues::new(setup.instances.len() + setup.groups.len()),
             broker: Broker::default(),
+            drained: BTreeSet::new(),
             status_waiters: Vec::new(),
             setup,
             events,
@@ -187,7 +192,12 @@ impl Supervisor {
                 State::Initialize,
                 "vrrp-host stops",
             );
-            self.queue_hooks(instance, NotifyOn::Stop, &template);
+            self.queue_hooks(Subject::Instance(instance), NotifyOn::Stop, &template);
+        }
+        for group in 0..self.setup.groups.len() {
+            let (state, reason) = (State::Initialize, "vrrp-host stops");
+            let template = self.group_template(group, state, state, reason);
+            self.queue_hooks(Subject::Group(group), NotifyOn::Stop, &template);
         }
         self.handle_until(STOP_GRACE, |supervisor| supervisor.hooks.is_idle())
             .await;
@@ -232,12 +242,12 @@ impl Supervisor {
                     self.tell_worker(ToWorker::Broker { request, reply });
                 }
             }
-            Event::HookRetry { instance } => {
-                self.hooks.resume(instance);
-                self.call_next(instance);
+            Event::HookRetry { queue } => {
+                self.hooks.resume(queue);
+                self.call_next(queue);
             }
             Event::HookDeadline { call } => {
-                if self.hooks.instance_of(call).is_some() {
+                if self.hooks.queue_of(call).is_some() {
                     self.hook_ended(call, HookOutcome::Permanent("no answer in time".to_owned()));
                 }
             }

@@ -6,13 +6,14 @@ use tokio::time::Instant;
 use tracing::{debug, error, info};
 use vrrp::State;
 
+use super::hooks::Subject;
 use super::{Event, Supervisor, unix_ms};
 use crate::config::NotifyOn;
 use crate::exit::{Failure, chain};
-use crate::ipc::{FromRouter, StartFailure, StateChange, ToRouter, ToWorker};
+use crate::ipc::{FromRouter, GroupChange, StartFailure, StateChange, ToRouter, ToWorker};
 use crate::supervisor::children::{Child, Ending, FromChild};
 use crate::supervisor::known::{position, standing_word};
-use crate::supervisor::setup::check_setup;
+use crate::supervisor::setup::{check_setup, group_setup};
 
 impl Supervisor {
     pub(super) fn spawn_router(&mut self) -> Result<(), String> {
@@ -27,9 +28,19 @@ impl Supervisor {
             router.send(ToRouter::Check(check_setup(check)));
         }
         for instance in &self.instances {
-            router.send(ToRouter::Instance(instance.clone()));
+            router.send(ToRouter::Instance(Box::new(instance.clone())));
         }
-        router.send(ToRouter::Start);
+        for group in &self.setup.groups {
+            router.send(ToRouter::Group(group_setup(group)));
+        }
+        router.send(ToRouter::Start {
+            address: self.setup.address,
+            peers: self.setup.peers.clone(),
+        });
+        for &instance in &self.drained {
+            let command = vrrp::Command::Drain;
+            router.send(ToRouter::Command { instance, command });
+        }
         self.router.child = Some(router);
         Ok(())
     }
@@ -78,6 +89,7 @@ impl Supervisor {
                 }
             }
             FromRouter::StateChanged(change) => self.state_changed(&change),
+            FromRouter::GroupChanged(change) => self.group_changed(&change),
             FromRouter::PriorityChanged {
                 instance,
                 before,
@@ -133,16 +145,7 @@ impl Supervisor {
         let Some(instance) = position(change.instance) else {
             return;
         };
-        let summary = change
-            .check
-            .and_then(position)
-            .and_then(|check| self.known.checks.get(check))
-            .map(|check| check.summary.as_str())
-            .filter(|summary| !summary.is_empty());
-        let reason = match summary {
-            Some(summary) => format!("{}: {summary}", change.reason),
-            None => change.reason.clone(),
-        };
+        let reason = self.in_full(&change.reason, change.check);
         let name = self.instance_name(change.instance);
         info!(
             reason,
@@ -156,16 +159,50 @@ impl Supervisor {
             instance: name,
             state: change.after,
         });
-        let on = match change.after {
-            State::Active => NotifyOn::Master,
-            State::Backup => NotifyOn::Backup,
-            State::Fault => NotifyOn::Fault,
-            State::Initialize => return,
+        let Some(on) = notify_on(change.after) else {
+            return;
         };
         let mut template = self.call_template(instance, change.before, change.after, &reason);
         template.priority = change.priority;
         template.at_unix_ms = change.at_unix_ms;
-        self.queue_hooks(instance, on, &template);
+        self.queue_hooks(Subject::Instance(instance), on, &template);
+    }
+
+    fn group_changed(&mut self, change: &GroupChange) {
+        let Some(plan) = position(change.group).and_then(|group| self.setup.groups.get(group))
+        else {
+            return;
+        };
+        let name = plan.group.name.clone();
+        let member = self.instance_name(change.member);
+        let reason = format!("{member}: {}", self.in_full(&change.reason, change.check));
+        info!(
+            reason,
+            "sync group {name}: {} -> {}", change.before, change.after
+        );
+        let Some(group) = position(change.group) else {
+            return;
+        };
+        self.known.group_changed(group, change, &reason);
+        let Some(on) = notify_on(change.after) else {
+            return;
+        };
+        let mut template = self.group_template(group, change.before, change.after, &reason);
+        template.at_unix_ms = change.at_unix_ms;
+        self.queue_hooks(Subject::Group(group), on, &template);
+    }
+
+    /// A reason with the words of the check behind it.
+    fn in_full(&self, reason: &str, check: Option<u32>) -> String {
+        let summary = check
+            .and_then(position)
+            .and_then(|check| self.known.checks.get(check))
+            .map(|check| check.summary.as_str())
+            .filter(|summary| !summary.is_empty());
+        match summary {
+            Some(summary) => format!("{reason}: {summary}"),
+            None => reason.to_owned(),
+        }
     }
 
     pub(super) async fn router_gone(&mut self, ending: &Ending) {
@@ -220,5 +257,15 @@ impl Supervisor {
         if let Some(router) = &self.router.child {
             router.send(message);
         }
+    }
+}
+
+/// What calls hooks when this state is entered.
+fn notify_on(state: State) -> Option<NotifyOn> {
+    match state {
+        State::Active => Some(NotifyOn::Master),
+        State::Backup => Some(NotifyOn::Backup),
+        State::Fault => Some(NotifyOn::Fault),
+        State::Initialize => None,
     }
 }

@@ -85,8 +85,8 @@ impl Supervisor {
                     });
                 }
                 self.tell_worker(ToWorker::Start);
-                for instance in 0..self.setup.instances.len() {
-                    self.call_next(instance);
+                for queue in self.queues() {
+                    self.call_next(queue);
                 }
             }
             FromWorker::Report(report) => self.reported(&report),

@@ -1,0 +1,152 @@
+//! `track`: the checks and interfaces that an instance or a sync group depends on.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use toml::Spanned;
+use toml::de::DeValue;
+use vrrp::OnFail;
+
+use super::{Scenery, WAIT, read_interface};
+use crate::config::nodes::Scope;
+use crate::config::reader::{Field, Keys, Table};
+
+pub(crate) const TRACK: Keys = Keys {
+    known: &[
+        "check",
+        "interface",
+        "nodes",
+        "on-fail",
+        "up-delay",
+        "down-delay",
+    ],
+    later: &[],
+};
+const ON_FAIL: Keys = Keys {
+    known: &["weight"],
+    later: &[],
+};
+const ON_FAIL_EXAMPLE: &str =
+    "write `\"fault\"`, `\"release\"`, or a table like `{ weight = -20 }`";
+/// An offset beyond this could not change a priority any more.
+const WEIGHT: RangeInclusive<i64> = -253..=253;
+
+/// A tracked check.
+#[derive(Clone, Debug)]
+pub(crate) struct TrackDraft {
+    pub(crate) check: Spanned<usize>,
+    pub(crate) scope: Scope,
+    pub(crate) on_fail: Spanned<OnFail>,
+}
+
+/// A tracked interface.
+#[derive(Clone, Debug)]
+pub(crate) struct InterfaceDraft {
+    pub(crate) interface: Spanned<String>,
+    pub(crate) scope: Scope,
+    pub(crate) on_fail: Spanned<OnFail>,
+    pub(crate) up_delay: Duration,
+    pub(crate) down_delay: Duration,
+}
+
+/// An entry of the list.
+#[derive(Debug)]
+pub(crate) enum Entry {
+    Check(TrackDraft),
+    Interface(InterfaceDraft),
+}
+
+/// Checks and interfaces apart.
+pub(crate) fn split(entries: Vec<Entry>) -> (Vec<TrackDraft>, Vec<InterfaceDraft>) {
+    let mut checks = Vec::new();
+    let mut interfaces = Vec::new();
+    for entry in entries {
+        match entry {
+            Entry::Check(track) => checks.push(track),
+            Entry::Interface(track) => interfaces.push(track),
+        }
+    }
+    (checks, interfaces)
+}
+
+pub(crate) fn read(table: &Table<'_>, scenery: Scenery<'_>) -> Option<Entry> {
+    let scope = Scope::read(table, scenery.nodes);
+    let on_fail = table.read(
+        "on-fail",
+        Spanned::new(table.span(), OnFail::Fault),
+        |field| Some(Spanned::new(field.span(), read_on_fail(&field)?)),
+    );
+    let delay = |key| {
+        table.read(key, Duration::ZERO, |field| {
+            if table.get("interface").is_none() {
+                field.error(
+                    format!("`{key}` is for interfaces"),
+                    "leave it out; `rise` and `fall` of the check do this for checks",
+                );
+                return None;
+            }
+            field.duration(&WAIT, "2s")
+        })
+    };
+    let (up_delay, down_delay) = (delay("up-delay"), delay("down-delay"));
+    let Some(interface) = table.get("interface") else {
+        let check = table.require("check", "check = \"NAME\"", |field| {
+            Some(Spanned::new(field.span(), scenery.checks.resolve(&field)?))
+        });
+        up_delay.and(down_delay)?;
+        return Some(Entry::Check(TrackDraft {
+            check: check?,
+            scope: scope?,
+            on_fail: on_fail?,
+        }));
+    };
+    if let Some(check) = table.get("check") {
+        check.error(
+            "an entry tracks a check or an interface, not both",
+            "write two entries",
+        );
+        return None;
+    }
+    let name = read_interface(&interface);
+    Some(Entry::Interface(InterfaceDraft {
+        interface: Spanned::new(interface.span(), name?),
+        scope: scope?,
+        on_fail: on_fail?,
+        up_delay: up_delay?,
+        down_delay: down_delay?,
+    }))
+}
+
+fn read_on_fail(field: &Field<'_>) -> Option<OnFail> {
+    match field.value() {
+        DeValue::String(_) => {
+            field.choice(&[("fault", OnFail::Fault), ("release", OnFail::Release)])
+        }
+        DeValue::Table(_) => {
+            let example = "{ weight = -20 }";
+            let table = field.table("`on-fail`", example, ON_FAIL)?;
+            table.require("weight", "weight = -20", read_weight)
+        }
+        DeValue::Integer(number) => {
+            let help = format!("write `on-fail = {{ weight = {number} }}`");
+            field.error("`on-fail` must be a string or a table, not a number", help);
+            None
+        }
+        DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) | DeValue::Array(_) => {
+            field.error("`on-fail` must be a string or a table", ON_FAIL_EXAMPLE);
+            None
+        }
+    }
+}
+
+fn read_weight(field: Field<'_>) -> Option<OnFail> {
+    let weight = field.number(i64::MIN..=i64::MAX, -20)?;
+    if weight == 0 || !WEIGHT.contains(&weight) {
+        field.error(
+            format!("`weight` cannot be {weight}"),
+            "write -253 to -1, added while it is down, or 1 to 253, added while it is up",
+        );
+        return None;
+    }
+    i16::try_from(weight).ok().map(OnFail::Weight)
+}
