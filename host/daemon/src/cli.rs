@@ -72,6 +72,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Have the running daemon go on with its cluster.toml as it is now; a file with errors changes nothing
+    Reload,
     /// Leave addresses to other nodes until `undrain`; they stay in use until another node has them
     Drain(Names),
     /// Take part as before `drain`
@@ -120,6 +122,7 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         None => supervisor::run(&options),
         Some(Command::CheckConfig { file }) => command::check_config(&options, file.as_deref()),
         Some(Command::Status { json }) => command::status(&options, json),
+        Some(Command::Reload) => command::reload(&options),
         Some(Command::Drain(names)) => command::instances(&options, names, InstanceCommand::Drain),
         Some(Command::Undrain(names)) => {
             command::instances(&options, names, InstanceCommand::Undrain)

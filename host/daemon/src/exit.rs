@@ -67,6 +67,13 @@ impl Failure {
     }
 }
 
+/// What there is to say to a person.
+impl Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.message.trim_end())
+    }
+}
+
 /// Prints what clap has to say: help and version are successes, anything else is a usage error (64).
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     // Nothing is left to do when the terminal is gone.

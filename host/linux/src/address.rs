@@ -109,10 +109,19 @@ pub struct LinkState {
 /// Dropping it ends the thread and leaves the addresses as they are; to remove them, desire none and wait for the answers.
 #[derive(Debug)]
 pub struct AddressThread {
-    desired: UnboundedSender<Vec<DesiredAddress>>,
+    requests: UnboundedSender<Request>,
     events: mpsc::Receiver<NetlinkEvent>,
     wake: Arc<OwnedFd>,
     stopped: Cell<bool>,
+}
+
+/// What the owner wants of the thread.
+#[derive(Debug)]
+enum Request {
+    /// The desired set, as a whole.
+    Desire(Vec<DesiredAddress>),
+    /// More interfaces to watch.
+    Watch(Vec<String>),
 }
 
 impl AddressThread {
@@ -135,7 +144,7 @@ impl AddressThread {
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
             .map_err(|errno| SpawnError::Thread(errno.into()))?;
         let wake = Arc::new(wake);
-        let (desired, desired_receiver) = unbounded_channel();
+        let (requests, request_receiver) = unbounded_channel();
         let (event_sender, events) = mpsc::channel();
         let outbox = Outbox {
             events: Some(event_sender),
@@ -144,7 +153,7 @@ impl AddressThread {
         let worker = Worker {
             kernel,
             reconciler: Reconciler::new(interfaces),
-            desired: desired_receiver,
+            requests: request_receiver,
             outbox,
         };
         thread::Builder::new()
@@ -152,7 +161,7 @@ impl AddressThread {
             .spawn(move || runtime.block_on(worker.run()))
             .map_err(SpawnError::Thread)?;
         Ok(Self {
-            desired,
+            requests,
             events,
             wake,
             stopped: Cell::new(false),
@@ -163,7 +172,12 @@ impl AddressThread {
     pub fn set_desired(&self, addresses: Vec<DesiredAddress>) {
         // The queue has no bound because the sender must not wait. It holds one set for each transition within the time of one kernel request.
         // When the thread has ended, `Stopped` says so; there is nothing to add here.
-        let _ = self.desired.send(addresses);
+        let _ = self.requests.send(Request::Desire(addresses));
+    }
+
+    /// Watches the interfaces of these names from now on, beside those that it watches already. Never waits.
+    pub fn watch(&self, interfaces: Vec<String>) {
+        let _ = self.requests.send(Request::Watch(interfaces));
     }
 
     /// The next event, or `None` when there is none now; wait with [`AsFd`].
@@ -283,7 +297,7 @@ pub enum LeftOverError {
 struct Worker {
     kernel: Kernel,
     reconciler: Reconciler,
-    desired: UnboundedReceiver<Vec<DesiredAddress>>,
+    requests: UnboundedReceiver<Request>,
     outbox: Outbox,
 }
 
@@ -317,8 +331,8 @@ impl Worker {
                 .map(tokio::time::Instant::from_std);
             tokio::select! {
                 biased;
-                desired = self.desired.recv() => match desired {
-                    Some(desired) => self.reconciler.set_desired(desired),
+                request = self.requests.recv() => match request {
+                    Some(request) => self.take(request),
                     None => return Ok(()),
                 },
                 change = self.kernel.next_change() => self.reconciler.apply(change?),
@@ -343,8 +357,8 @@ impl Worker {
     /// Brings the kernel to the desired state, as far as it lets us, and tells the owner.
     async fn settle(&mut self) -> Result<(), Interrupted> {
         loop {
-            while let Ok(desired) = self.desired.try_recv() {
-                self.reconciler.set_desired(desired);
+            while let Ok(request) = self.requests.try_recv() {
+                self.take(request);
             }
             self.take_changes();
             self.report();
@@ -369,6 +383,13 @@ impl Worker {
                 self.resync().await?;
             }
             self.reconciler.finished(&operation, result, Instant::now());
+        }
+    }
+
+    fn take(&mut self, request: Request) {
+        match request {
+            Request::Desire(desired) => self.reconciler.set_desired(desired),
+            Request::Watch(interfaces) => self.reconciler.watch(interfaces),
         }
     }
 

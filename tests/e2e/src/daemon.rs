@@ -66,6 +66,32 @@ impl Daemon {
         self.process = spawn(host, &self.node, &config, &self.control);
     }
 
+    /// Puts another cluster.toml in the place of the one that it was started with. The daemon is not told.
+    ///
+    /// # Panics
+    ///
+    /// When the file cannot be written.
+    pub fn rewrite(&self, cluster_toml: &str) {
+        let config = self.control.with_file_name(CLUSTER_TOML);
+        fs::write(config, cluster_toml).expect("cluster.toml can be written");
+    }
+
+    /// Runs a command of `vrrp-host` that asks this daemon, to its end.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be run.
+    #[must_use]
+    pub fn ask(&self, arguments: &[&str]) -> std::process::Output {
+        let binary = vrrp_host_binary().expect("vrrp-host is built");
+        std::process::Command::new(binary)
+            .args(arguments)
+            .arg("--control")
+            .arg(&self.control)
+            .output()
+            .expect("vrrp-host can be run")
+    }
+
     /// Its control socket.
     #[must_use]
     pub fn control(&self) -> &Path {

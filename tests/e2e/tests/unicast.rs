@@ -1,10 +1,6 @@
 //! Peers that are spoken to one by one.
 
-#![expect(
-    clippy::print_stdout,
-    clippy::unwrap_used,
-    reason = "a test prints what it measures, and fails by unwrapping"
-)]
+#![expect(clippy::print_stdout, reason = "a test prints what it measures")]
 
 use std::net::Ipv4Addr;
 use std::num::NonZeroU8;

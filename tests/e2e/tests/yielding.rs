@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use e2e::daemon::{Daemon, LIMIT};
 use e2e::stage::{FIRST, INSTANCE, SECOND, SHARED, Stage, cluster};
 use e2e::wire::{advertisements, assert_good, changed, elapsed};
-use lab::scenario::{State, vrrp_host_binary};
+use lab::scenario::State;
 use lab::{AddressWatch, Signal, wait_until};
 
 const PRIORITIES: &str = "priority = { first = 200, second = 100 }";
@@ -65,15 +65,9 @@ impl Pair {
 }
 
 fn ask(daemon: &Daemon, arguments: &[&str]) -> String {
-    let output = std::process::Command::new(vrrp_host_binary().unwrap())
-        .args(arguments)
-        .arg("--control")
-        .arg(daemon.control())
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let output = daemon.ask(arguments);
     assert!(output.status.success(), "{output:?}");
-    text
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 #[test]
@@ -179,11 +173,7 @@ fn release_moves_the_address_once() {
 #[test]
 fn a_name_that_nothing_has_is_told() {
     let pair = Pair::new();
-    let output = std::process::Command::new(vrrp_host_binary().unwrap())
-        .args(["drain", "VI_9", "--control"])
-        .arg(pair.first.control())
-        .output()
-        .unwrap();
+    let output = pair.first.ask(&["drain", "VI_9"]);
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(75), "{told}");
     assert!(

@@ -8,8 +8,8 @@ use crate::cli::Options;
 use crate::exit::Failure;
 use crate::supervisor::{Request, Response};
 
-/// How long the daemon may take to answer.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the daemon may take to answer; a reload may have modules to compile.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(150);
 
 /// Asks the daemon at the control socket.
 ///

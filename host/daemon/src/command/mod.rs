@@ -3,8 +3,10 @@
 mod ask;
 mod check_config;
 mod instances;
+mod reload;
 mod status;
 
 pub(crate) use check_config::check_config;
 pub(crate) use instances::instances;
+pub(crate) use reload::reload;
 pub(crate) use status::status;

@@ -28,6 +28,11 @@ impl Source {
         }))
     }
 
+    /// Where the file is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0.path
+    }
+
     /// An error in the `config` of a check or hook, as its module reports it.
     ///
     /// `table` is [`Module::path`](super::Module::path), `pointer` a JSON pointer (RFC 6901) into `config`.

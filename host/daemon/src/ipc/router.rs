@@ -20,7 +20,10 @@ pub(crate) enum ToRouter {
     Instance(Box<InstanceSetup>),
     /// A sync group; numbered from 0 in the order of arrival, after its members.
     Group(GroupSetup),
-    /// The set-up is complete: open the sockets and take part. With the addresses that the file gives this node and the others.
+    /// Another set-up follows, piece by piece as the first one, for a router that goes on: all of it or nothing. The numbers
+    /// count anew, and hold from [`FromRouter::Reloaded`] on.
+    Reload,
+    /// The set-up is complete: open the sockets and take part, or go on with it. With the addresses that the file gives this node and the others.
     Start {
         address: Option<IpAddr>,
         peers: Vec<IpAddr>,
@@ -47,6 +50,11 @@ pub(crate) enum FromRouter {
     Started,
     /// It cannot take part and ends.
     StartFailed(StartFailure),
+    /// It goes on with the set-up that followed [`ToRouter::Reload`]. Of each instance that is the same virtual router as
+    /// before: its number until now, and from now on.
+    Reloaded { kept: Vec<(u32, u32)> },
+    /// It goes on as before: that set-up cannot be had.
+    NotReloaded(StartFailure),
     /// It is about to configure the addresses of an instance, and speaks from `source`: from now on
     /// the supervisor gives them away should the router die.
     Holds { instance: u32, source: IpAddr },
@@ -153,8 +161,9 @@ pub(crate) struct Report {
     pub(crate) weight: Option<i16>,
 }
 
-/// Why the router could not start.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// Why the router could not start, or go on with another set-up.
+#[derive(Clone, Debug, Serialize, Deserialize, thiserror::Error)]
+#[error("{0}")]
 pub(crate) enum StartFailure {
     /// Rights are missing.
     Rights(String),

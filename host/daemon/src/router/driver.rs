@@ -2,6 +2,7 @@
 
 mod open;
 mod perform;
+mod reload;
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -18,7 +19,7 @@ use vrrp_linux::clock;
 use self::open::{Parts, prepare_process};
 use super::discards::Discards;
 use super::interfaces::Interfaces;
-use super::setup::Setup;
+use super::setup::{Incoming, Piece, Setup};
 use super::status;
 use crate::ipc::{Channel, FromRouter, Outbox, RecvError, StartFailure, ToRouter};
 
@@ -40,6 +41,8 @@ pub(super) struct Driver {
     addresses: AddressThread,
     /// What each claiming instance wants configured.
     desired: BTreeMap<InstanceId, Vec<DesiredAddress>>,
+    /// They are others than the netlink thread was told.
+    desired_changed: bool,
     /// From where each instance last advertised; the first advertisement precedes the claim.
     sources: BTreeMap<InstanceId, IpAddr>,
     /// Addresses that the kernel still has for us.
@@ -48,6 +51,8 @@ pub(super) struct Driver {
     channel: Channel,
     outbox: Outbox,
     terminate: UnixStream,
+    /// The set-up to go on with, as far as it has arrived.
+    incoming: Option<Incoming>,
     /// Since when it has been giving everything away, and whether the supervisor is there to be told.
     stopping: Option<Instant>,
     supervised: bool,
@@ -68,12 +73,14 @@ impl Driver {
                 interfaces,
                 addresses,
                 desired: BTreeMap::new(),
+                desired_changed: false,
                 sources: BTreeMap::new(),
                 configured: Vec::new(),
                 discards: Discards::default(),
                 channel,
                 outbox: Outbox::default(),
                 terminate,
+                incoming: None,
                 stopping: None,
                 supervised: true,
             }),
@@ -264,30 +271,48 @@ impl Driver {
                 return;
             }
             match self.channel.try_recv() {
-                Ok(Some(ToRouter::Report(report))) => self.core.handle(
-                    now,
-                    Event::Report(vrrp::Report {
-                        check: vrrp::CheckId(report.check),
-                        outcome: report.outcome,
-                        weight: report.weight,
-                    }),
-                ),
-                Ok(Some(ToRouter::Status)) => self.tell_status(),
-                Ok(Some(ToRouter::Command { instance, command })) => self
-                    .core
-                    .handle(now, Event::Command(InstanceId(instance), command)),
-                Ok(Some(ToRouter::Stop)) => self.stop(now, YIELD_GRACE),
-                Ok(Some(
-                    ToRouter::Check(_)
-                    | ToRouter::Instance(_)
-                    | ToRouter::Group(_)
-                    | ToRouter::Start { .. },
-                )) => {
-                    warn!("set-up message after the start ignored");
-                }
+                Ok(Some(message)) => self.message(now, message),
                 Ok(None) => return,
                 Err(error) => self.supervisor_lost(now, &error),
             }
+        }
+    }
+
+    fn message(&mut self, now: Instant, message: ToRouter) {
+        let message = match &mut self.incoming {
+            Some(incoming) => match incoming.take(message) {
+                Piece::Taken => return,
+                Piece::Last(setup) => {
+                    self.incoming = None;
+                    return self.reload(now, setup);
+                }
+                Piece::Other(message) => message,
+            },
+            None => message,
+        };
+        match message {
+            ToRouter::Report(report) => {
+                if let Some(check) = self.setup.check_id(report.check) {
+                    let report = vrrp::Report {
+                        check,
+                        outcome: report.outcome,
+                        weight: report.weight,
+                    };
+                    self.core.handle(now, Event::Report(report));
+                }
+            }
+            ToRouter::Command { instance, command } => {
+                if let Some(instance) = self.setup.instance_id(instance) {
+                    self.core.handle(now, Event::Command(instance, command));
+                }
+            }
+            ToRouter::Status => self.tell_status(),
+            ToRouter::Reload => self.incoming = Some(Incoming::default()),
+            ToRouter::Stop => self.stop(now, YIELD_GRACE),
+            ToRouter::Check(_)
+            | ToRouter::Instance(_)
+            | ToRouter::Group(_)
+            | ToRouter::Start { .. } => warn!("set-up message after the start ignored"),
         }
     }
 
@@ -350,13 +375,9 @@ impl Driver {
         }
     }
 
-    fn setup_of(&self, instance: InstanceId) -> Option<&crate::ipc::InstanceSetup> {
-        self.setup.instances.get(usize::try_from(instance.0).ok()?)
-    }
-
     fn name(&self, instance: InstanceId) -> &str {
-        self.setup_of(instance)
-            .map_or("?", |setup| setup.name.as_str())
+        let instance = self.setup.instance(instance);
+        instance.map_or("?", |setup| setup.name.as_str())
     }
 }
 

@@ -33,19 +33,48 @@ impl Interfaces {
         let all = names
             .iter()
             .map(|name| {
-                let mut interface = Interface {
-                    name: name.clone(),
-                    spoken: spoken.contains(name),
-                    index: None,
-                    mac: None,
-                    socket: None,
-                    arp: None,
-                };
+                let mut interface = Interface::silent(name);
+                interface.spoken = spoken.contains(name);
                 interface.open()?;
                 Ok(interface)
             })
             .collect::<Result<_, OpenSocketError>>()?;
         Ok(Self { all })
+    }
+
+    /// Goes on with these `names`, of which the first are those from before, and those that are `spoken` on.
+    ///
+    /// # Errors
+    /// When a socket cannot be opened; nothing has changed then.
+    pub(super) fn reopen(
+        &mut self,
+        names: &[String],
+        spoken: &[String],
+    ) -> Result<(), OpenSocketError> {
+        let is_new = |name: &&String| {
+            let known = self.all.iter().find(|interface| interface.name == **name);
+            !known.is_some_and(|known| known.spoken)
+        };
+        let to_open: Vec<String> = spoken.iter().filter(is_new).cloned().collect();
+        let opened = Self::open(&to_open, &to_open)?;
+        for name in names.iter().skip(self.all.len()) {
+            self.all.push(Interface::silent(name));
+        }
+        for interface in &mut self.all {
+            interface.spoken = spoken.contains(&interface.name);
+            if !interface.spoken {
+                interface.socket = None;
+                interface.arp = None;
+            }
+        }
+        for mut fresh in opened.all {
+            let found = self.all.iter_mut().find(|known| known.name == fresh.name);
+            if let Some(known) = found {
+                known.socket = fresh.socket.take();
+                known.arp = fresh.arp.take();
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (InterfaceId, &Interface)> {
@@ -93,6 +122,17 @@ impl Interfaces {
 }
 
 impl Interface {
+    fn silent(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            spoken: false,
+            index: None,
+            mac: None,
+            socket: None,
+            arp: None,
+        }
+    }
+
     fn open(&mut self) -> Result<(), OpenSocketError> {
         if !self.spoken {
             return Ok(());

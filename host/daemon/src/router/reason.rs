@@ -7,24 +7,16 @@ use super::setup::Setup;
 /// One sentence without a full stop.
 pub(super) fn describe(reason: Reason, setup: &Setup) -> String {
     let check = |id: CheckId| {
-        usize::try_from(id.0)
-            .ok()
-            .and_then(|index| setup.checks.get(index))
+        setup
+            .check_position(id)
+            .and_then(|position| setup.checks.get(usize::try_from(position).ok()?))
             .map_or("?", |check| check.name.as_str())
     };
     let member = |id: InstanceId| {
-        usize::try_from(id.0)
-            .ok()
-            .and_then(|index| setup.instances.get(index))
-            .map_or("?", |instance| instance.name.as_str())
+        let instance = setup.instance(id);
+        instance.map_or("?", |instance| instance.name.as_str())
     };
-    let interface = |id: InterfaceId| {
-        let names = setup.watched_interfaces();
-        let index = usize::try_from(id.0).ok();
-        index
-            .and_then(|index| names.into_iter().nth(index))
-            .unwrap_or_else(|| "?".to_owned())
-    };
+    let interface = |id: InterfaceId| setup.interface_name(id).unwrap_or("?");
     match reason {
         Reason::Startup => "vrrp-host started".to_owned(),
         Reason::Shutdown => "vrrp-host stops".to_owned(),
@@ -76,13 +68,13 @@ pub(super) fn describe_difference(difference: &Difference) -> String {
     }
 }
 
-/// The check behind a reason.
-pub(super) fn check_of(reason: Reason) -> Option<u32> {
+/// The check behind a reason, by the number that the supervisor knows it by.
+pub(super) fn check_of(reason: Reason, setup: &Setup) -> Option<u32> {
     match reason {
         Reason::CheckDown(id)
         | Reason::CheckUp(id)
         | Reason::CheckUnknown(id)
-        | Reason::CheckWeight(id) => Some(id.0),
+        | Reason::CheckWeight(id) => setup.check_position(id),
         Reason::Startup
         | Reason::Shutdown
         | Reason::Owner

@@ -21,23 +21,70 @@ pub(super) struct Setup {
     pub(super) address: Option<IpAddr>,
     /// The addresses of the other nodes.
     pub(super) peers: Vec<IpAddr>,
+    /// What the core calls each of them.
+    numbers: Numbers,
+}
+
+/// The core's numbers, by position. They outlive a reload, where the positions change.
+#[derive(Debug, Default)]
+struct Numbers {
+    checks: Vec<CheckId>,
+    instances: Vec<InstanceId>,
+    groups: Vec<GroupId>,
+    /// Every interface that was ever used.
+    interfaces: Vec<String>,
+    /// The next number that nothing ever had.
+    next: u32,
+}
+
+/// A set-up of which the pieces still arrive.
+#[derive(Debug, Default)]
+pub(super) struct Incoming(Setup);
+
+impl Incoming {
+    /// Takes a message in, if it is a piece of a set-up; the last one completes it.
+    pub(super) fn take(&mut self, message: ToRouter) -> Piece {
+        match message {
+            ToRouter::Check(check) => self.0.checks.push(check),
+            ToRouter::Instance(instance) => self.0.instances.push(*instance),
+            ToRouter::Group(group) => self.0.groups.push(group),
+            ToRouter::Start { address, peers } => {
+                self.0.address = address;
+                self.0.peers = peers;
+                return Piece::Last(std::mem::take(&mut self.0));
+            }
+            other @ (ToRouter::Reload
+            | ToRouter::Command { .. }
+            | ToRouter::Report(_)
+            | ToRouter::Status
+            | ToRouter::Stop) => return Piece::Other(other),
+        }
+        Piece::Taken
+    }
+}
+
+/// What a message is to a set-up.
+#[derive(Debug)]
+pub(super) enum Piece {
+    /// One of its pieces; more follow.
+    Taken,
+    /// Its last piece.
+    Last(Setup),
+    /// Something else.
+    Other(ToRouter),
 }
 
 /// Waits until the set-up is complete.
 pub(super) fn receive(channel: &mut Channel) -> Result<Setup, RecvError> {
-    let mut setup = Setup::default();
+    let mut incoming = Incoming::default();
     loop {
-        match channel.try_recv()? {
-            Some(ToRouter::Check(check)) => setup.checks.push(check),
-            Some(ToRouter::Instance(instance)) => setup.instances.push(*instance),
-            Some(ToRouter::Group(group)) => setup.groups.push(group),
-            Some(ToRouter::Start { address, peers }) => {
-                setup.address = address;
-                setup.peers = peers;
+        match channel.try_recv()?.map(|message| incoming.take(message)) {
+            Some(Piece::Last(mut setup)) => {
+                setup.number(None);
                 return Ok(setup);
             }
-            Some(ToRouter::Stop) => return Err(RecvError::Closed),
-            Some(ToRouter::Report(_) | ToRouter::Status | ToRouter::Command { .. }) => {}
+            Some(Piece::Other(ToRouter::Stop)) => return Err(RecvError::Closed),
+            Some(Piece::Taken | Piece::Other(_)) => {}
             None => {
                 let mut ready = [PollFd::new(&*channel, PollFlags::IN)];
                 rustix::io::retry_on_intr(|| poll(&mut ready, None))
@@ -53,12 +100,120 @@ impl Setup {
         once(self.instances.iter().map(|instance| &instance.interface))
     }
 
-    /// Those, and the ones that instances track: all that there is to watch. Their position is their [`InterfaceId`].
-    pub(super) fn watched_interfaces(&self) -> Vec<String> {
-        once(self.instances.iter().flat_map(|instance| {
+    /// Every interface that there is to watch, also those of earlier set-ups. Their position is their [`InterfaceId`].
+    pub(super) fn watched_interfaces(&self) -> &[String] {
+        &self.numbers.interfaces
+    }
+
+    pub(super) fn interface_name(&self, id: InterfaceId) -> Option<&str> {
+        let index = usize::try_from(id.0).ok()?;
+        Some(self.numbers.interfaces.get(index)?.as_str())
+    }
+
+    /// Gives everything its number in the core: the one it had in the set-up `before`, or a new one.
+    ///
+    /// An instance is the one before that is the same virtual router, whatever its name: a renamed one goes on.
+    pub(super) fn number(&mut self, before: Option<&Self>) {
+        let mut next = before.map_or(0, |before| before.numbers.next);
+        let mut fresh = || {
+            let number = next;
+            next += 1;
+            number
+        };
+        let mut interfaces =
+            before.map_or_else(Vec::new, |before| before.numbers.interfaces.clone());
+        let used = once(self.instances.iter().flat_map(|instance| {
             let tracked = instance.interfaces.iter().map(|track| &track.interface);
             tracked.chain([&instance.interface])
-        }))
+        }));
+        interfaces.extend(
+            used.into_iter().filter(|name| {
+                !before.is_some_and(|before| before.numbers.interfaces.contains(name))
+            }),
+        );
+        let known_check = |name: &str| {
+            let before = before?;
+            let index = before.checks.iter().position(|check| check.name == name)?;
+            before.numbers.checks.get(index).copied()
+        };
+        let known_group = |name: &str| {
+            let before = before?;
+            let index = before.groups.iter().position(|group| group.name == name)?;
+            before.numbers.groups.get(index).copied()
+        };
+        let known_instance = |instance: &InstanceSetup| {
+            let before = before?;
+            let same = |other: &InstanceSetup| identity(other) == identity(instance);
+            let index = before.instances.iter().position(same)?;
+            before.numbers.instances.get(index).copied()
+        };
+        self.numbers = Numbers {
+            checks: self
+                .checks
+                .iter()
+                .map(|check| known_check(&check.name).unwrap_or_else(|| CheckId(fresh())))
+                .collect(),
+            instances: self
+                .instances
+                .iter()
+                .map(|instance| known_instance(instance).unwrap_or_else(|| InstanceId(fresh())))
+                .collect(),
+            groups: self
+                .groups
+                .iter()
+                .map(|group| known_group(&group.name).unwrap_or_else(|| GroupId(fresh())))
+                .collect(),
+            interfaces,
+            next: 0,
+        };
+        self.numbers.next = next;
+    }
+
+    /// Of each instance that goes on from the set-up `before`: its position there, and here.
+    pub(super) fn kept(&self, before: &Self) -> Vec<(u32, u32)> {
+        let positions = (0..).zip(&before.numbers.instances);
+        positions
+            .filter_map(|(old, id)| Some((old, self.position(*id)?)))
+            .collect()
+    }
+
+    pub(super) fn instance(&self, id: InstanceId) -> Option<&InstanceSetup> {
+        let index = usize::try_from(self.position(id)?).ok()?;
+        self.instances.get(index)
+    }
+
+    /// By what number the supervisor knows an instance.
+    pub(super) fn position(&self, id: InstanceId) -> Option<u32> {
+        let index = self
+            .numbers
+            .instances
+            .iter()
+            .position(|other| *other == id)?;
+        u32::try_from(index).ok()
+    }
+
+    /// By what number the supervisor knows a check.
+    pub(super) fn check_position(&self, id: CheckId) -> Option<u32> {
+        let index = self.numbers.checks.iter().position(|other| *other == id)?;
+        u32::try_from(index).ok()
+    }
+
+    /// By what number the supervisor knows a sync group.
+    pub(super) fn group_position(&self, id: GroupId) -> Option<u32> {
+        let index = self.numbers.groups.iter().position(|other| *other == id)?;
+        u32::try_from(index).ok()
+    }
+
+    /// What the core calls the instance with this number of the supervisor.
+    pub(super) fn instance_id(&self, position: u32) -> Option<InstanceId> {
+        let index = usize::try_from(position).ok()?;
+        self.numbers.instances.get(index).copied()
+    }
+
+    /// What the core calls the check with this number of the supervisor.
+    pub(super) fn check_id(&self, position: u32) -> Option<CheckId> {
+        let index = usize::try_from(position).ok()?;
+        self.numbers.checks.get(index).copied()
     }
 
     /// Whether the file names this address as that of another router.
@@ -70,35 +225,61 @@ impl Setup {
         self.peers.contains(&address) || self.instances.iter().any(listed)
     }
 
-    /// The core's view of it. Checks, instances, groups and interfaces are numbered by position.
+    /// The core's view of it.
     pub(super) fn router_config(&self) -> RouterConfig {
-        let interfaces: BTreeMap<String, InterfaceId> = self
-            .watched_interfaces()
-            .into_iter()
+        let numbers = &self.numbers;
+        let interfaces: BTreeMap<&str, InterfaceId> = numbers
+            .interfaces
+            .iter()
+            .map(String::as_str)
             .zip((0..).map(InterfaceId))
             .collect();
         let interface = |name: &str| interfaces[name];
+        let check = |position| self.check_id(position).unwrap_or(CheckId(position));
+        let member = |position: &u32| self.instance_id(*position);
         RouterConfig {
-            checks: (0..)
-                .map(CheckId)
+            checks: numbers
+                .checks
+                .iter()
+                .copied()
                 .zip(self.checks.iter().map(check_config))
                 .collect(),
-            instances: (0..)
-                .map(InstanceId)
+            instances: numbers
+                .instances
+                .iter()
+                .copied()
                 .zip(
                     self.instances
                         .iter()
-                        .map(|instance| instance_config(instance, interface)),
+                        .map(|instance| instance_config(instance, interface, check)),
                 )
                 .collect(),
-            groups: (0..)
-                .map(GroupId)
+            groups: numbers
+                .groups
+                .iter()
+                .copied()
                 .zip(self.groups.iter().map(|group| SyncGroup {
-                    members: group.members.iter().copied().map(InstanceId).collect(),
+                    members: group.members.iter().filter_map(member).collect(),
                 }))
                 .collect(),
         }
     }
+}
+
+/// What makes two descriptions one virtual router.
+fn identity(instance: &InstanceSetup) -> impl PartialEq + '_ {
+    let is_v4 = match (instance.addresses.first(), &instance.peers) {
+        (Some((address, _)), _) => address.is_ipv4(),
+        (None, Peers::Unicast { peers, .. }) => peers.first().is_none_or(IpAddr::is_ipv4),
+        (None, Peers::Multicast { .. }) => true,
+    };
+    (
+        instance.interface.as_str(),
+        instance.virtual_router_id,
+        instance.version,
+        is_v4,
+        matches!(instance.peers, Peers::Unicast { .. }),
+    )
 }
 
 /// Each name once, in order.
@@ -123,6 +304,7 @@ fn check_config(setup: &CheckSetup) -> CheckConfig {
 pub(crate) fn instance_config(
     setup: &InstanceSetup,
     interface: impl Fn(&str) -> InterfaceId,
+    check: impl Fn(u32) -> CheckId,
 ) -> InstanceConfig {
     InstanceConfig {
         interface: interface(&setup.interface),
@@ -151,7 +333,7 @@ pub(crate) fn instance_config(
             .tracks
             .iter()
             .map(|track| Track {
-                check: CheckId(track.check),
+                check: check(track.check),
                 on_fail: track.on_fail,
             })
             .collect(),

@@ -7,12 +7,11 @@ use crate::ipc::{FromRouter, InstanceStatus, InterfaceState};
 
 /// Every part of the answer to a status request, in order.
 pub(super) fn answer(core: &Router, setup: &Setup) -> Vec<FromRouter> {
-    let names = setup.watched_interfaces();
     let instances = (0..)
         .take(setup.instances.len())
-        .filter_map(|instance| instance_status(core, instance, &names).map(FromRouter::Instance));
+        .filter_map(|instance| instance_status(core, setup, instance).map(FromRouter::Instance));
     let checks = (0..).take(setup.checks.len()).filter_map(|check| {
-        let standing = core.check(vrrp::CheckId(check))?.standing;
+        let standing = core.check(setup.check_id(check)?)?.standing;
         Some(FromRouter::Check { check, standing })
     });
     instances
@@ -23,12 +22,11 @@ pub(super) fn answer(core: &Router, setup: &Setup) -> Vec<FromRouter> {
         .collect()
 }
 
-fn instance_status(core: &Router, instance: u32, interfaces: &[String]) -> Option<InstanceStatus> {
-    let status = core.instance(vrrp::InstanceId(instance))?;
+fn instance_status(core: &Router, setup: &Setup, instance: u32) -> Option<InstanceStatus> {
+    let status = core.instance(setup.instance_id(instance)?)?;
     let interface = |tracked: &vrrp::InterfaceStatus| {
-        let index = usize::try_from(tracked.interface.0).ok()?;
         Some(InterfaceState {
-            interface: interfaces.get(index)?.clone(),
+            interface: setup.interface_name(tracked.interface)?.to_owned(),
             up: tracked.up,
             on_fail: tracked.on_fail,
             weight: tracked.weight,

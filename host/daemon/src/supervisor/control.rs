@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 use tracing::debug;
 
 use crate::exit::Failure;
@@ -20,12 +21,16 @@ use crate::status::Status;
 const REQUEST_MAX: u64 = 64 * 1024;
 /// How long a client may take to send its request or to read the answer.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a request may take, a reload with new modules to compile in particular.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(150);
 
 /// What can be asked of a running daemon.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Request {
     Status,
+    /// Read cluster.toml again and go on with it.
+    Reload,
     /// Something that instances are to do.
     Command {
         /// By name, of instances or sync groups; all of them when empty.
@@ -48,7 +53,7 @@ pub(crate) enum InstanceCommand {
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Response {
     Status(Box<Status>),
-    /// It is under way for these instances.
+    /// It is done, or under way for these instances.
     Accepted(Vec<String>),
     Error(String),
 }
@@ -90,8 +95,7 @@ impl Control {
             while let Ok((client, _)) = listener.accept().await {
                 let deliver = deliver.clone();
                 tokio::spawn(async move {
-                    let served = tokio::time::timeout(CLIENT_TIMEOUT, serve(client, deliver)).await;
-                    if let Ok(Err(error)) = served {
+                    if let Err(error) = serve(client, deliver).await {
                         debug!(%error, "control client");
                     }
                 });
@@ -133,20 +137,18 @@ where
 {
     let (reader, mut writer) = client.into_split();
     let mut line = String::new();
-    BufReader::new(reader.take(REQUEST_MAX))
-        .read_line(&mut line)
-        .await?;
+    let mut reader = BufReader::new(reader.take(REQUEST_MAX));
+    timeout(CLIENT_TIMEOUT, reader.read_line(&mut line)).await??;
     let response = match serde_json::from_str(&line) {
         Ok(request) => {
             let (sender, answer) = oneshot::channel();
             deliver(request, sender);
-            answer
-                .await
-                .unwrap_or_else(|_| Response::Error("the daemon is stopping".to_owned()))
+            let answer = timeout(ANSWER_TIMEOUT, answer).await?;
+            answer.unwrap_or_else(|_| Response::Error("the daemon is stopping".to_owned()))
         }
         Err(error) => Response::Error(format!("not a request: {error}")),
     };
     let mut text = serde_json::to_vec(&response)?;
     text.push(b'\n');
-    writer.write_all(&text).await
+    timeout(CLIENT_TIMEOUT, writer.write_all(&text)).await?
 }

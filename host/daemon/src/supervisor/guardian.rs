@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use tracing::{error, info, warn};
-use vrrp::{InstanceId, InterfaceId};
+use vrrp::{CheckId, InstanceId, InterfaceId};
 use vrrp_linux::address;
 use vrrp_linux::socket::VrrpSocket;
 
@@ -28,6 +28,14 @@ impl Guardian {
     /// The router has begun to remove the addresses of `instance`.
     pub(super) fn released(&mut self, instance: usize) {
         self.held.remove(&instance);
+    }
+
+    /// The instances have other numbers from now on: each pair is one from before, and its successor.
+    pub(super) fn renumber(&mut self, kept: &[(usize, usize)]) {
+        self.held = kept
+            .iter()
+            .filter_map(|(before, after)| Some((*after, self.held.get(before).copied()?)))
+            .collect();
     }
 
     /// Gives everything away for a dead router: first priority 0 for each instance, then the addresses,
@@ -64,7 +72,7 @@ fn send_priority_zero(
     instance: &InstanceSetup,
     source: IpAddr,
 ) -> Result<(), Box<dyn std::error::Error>> {
-    let config = instance_config(instance, |_| InterfaceId(0));
+    let config = instance_config(instance, |_| InterfaceId(0), CheckId);
     let socket = VrrpSocket::open(&instance.interface)?;
     for advertisement in vrrp::release_packets(InstanceId(0), &config, source) {
         socket.send(

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::setup::HookPlan;
+use super::setup::{HookPlan, Setup};
 use crate::config::NotifyOn;
 use crate::ipc::{CallHook, HookOutcome};
 
@@ -183,6 +183,26 @@ impl Queues {
         }
     }
 
+    /// Queues and hooks have other numbers from now on. What waits for a hook that is gone is dropped.
+    pub(super) fn renumber(&mut self, plan: &Renumbering) {
+        let mut before = std::mem::take(&mut self.queues);
+        self.queues = (0..plan.queues).map(|_| Queue::default()).collect();
+        for (from, to) in &plan.moves {
+            if let (Some(old), Some(new)) = (before.get_mut(*from), self.queues.get_mut(*to)) {
+                *new = std::mem::take(old);
+            }
+        }
+        for queue in &mut self.queues {
+            queue
+                .waiting
+                .retain_mut(|pending| plan.rename(&mut pending.call).is_some());
+            if let Some(running) = &mut queue.running {
+                // It ends as it began; there is only nobody left to count it for.
+                let _ = plan.rename(&mut running.call);
+            }
+        }
+    }
+
     /// The calls under way, for when the worker that ran them died.
     pub(super) fn running(&self) -> Vec<u64> {
         self.queues
@@ -205,6 +225,50 @@ impl Queues {
             .flat_map(|queue| queue.waiting.iter().chain(&queue.running))
             .filter(|pending| hook_of(pending) == hook)
             .count()
+    }
+}
+
+/// How queues and hooks are called after a reload.
+#[derive(Debug)]
+pub(super) struct Renumbering {
+    queues: usize,
+    /// From each queue that goes on to what it is called now.
+    moves: Vec<(usize, usize)>,
+    /// By the number of each hook from before: what it is called now.
+    hooks: Vec<Option<u32>>,
+}
+
+impl Renumbering {
+    /// `kept` are the instances that go on; groups and hooks go on by name.
+    pub(super) fn new(before: &Setup, after: &Setup, kept: &[(usize, usize)]) -> Self {
+        let group = |name: &str| {
+            let groups = &after.groups;
+            let index = groups.iter().position(|plan| plan.group.name == name)?;
+            Some(after.instances.len() + index)
+        };
+        let groups = before
+            .groups
+            .iter()
+            .enumerate()
+            .filter_map(|(index, plan)| {
+                Some((before.instances.len() + index, group(&plan.group.name)?))
+            });
+        let hook = |name: &str| {
+            let index = after.hooks.iter().position(|hook| hook.name == name)?;
+            u32::try_from(index).ok()
+        };
+        Self {
+            queues: after.instances.len() + after.groups.len(),
+            moves: kept.iter().copied().chain(groups).collect(),
+            hooks: before.hooks.iter().map(|plan| hook(&plan.name)).collect(),
+        }
+    }
+
+    fn rename(&self, call: &mut CallHook) -> Option<()> {
+        let before = usize::try_from(call.hook).ok()?;
+        call.hook = u32::MAX;
+        call.hook = self.hooks.get(before).copied().flatten()?;
+        Some(())
     }
 }
 

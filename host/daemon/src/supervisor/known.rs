@@ -84,6 +84,51 @@ impl Known {
         }
     }
 
+    /// What is known after a reload: `self` by the numbers `before`, carried over to the numbers `after`.
+    pub(super) fn carried(
+        mut self,
+        before: &Setup,
+        after: &Setup,
+        kept: &[(usize, usize)],
+    ) -> Self {
+        let mut next = Self::new(after);
+        next.counters = std::mem::take(&mut self.counters);
+        for (from, to) in kept {
+            if let (Some(old), Some(new)) =
+                (self.instances.get_mut(*from), next.instances.get_mut(*to))
+            {
+                std::mem::swap(old, new);
+                // Its numbers of tracks may be others now; the next status brings them.
+                new.detail = None;
+            }
+        }
+        carry(
+            (
+                &mut self.groups,
+                before.groups.iter().map(|plan| &plan.group.name),
+            ),
+            (
+                &mut next.groups,
+                after.groups.iter().map(|plan| &plan.group.name),
+            ),
+        );
+        carry(
+            (
+                &mut self.checks,
+                before.checks.iter().map(|check| &check.name),
+            ),
+            (
+                &mut next.checks,
+                after.checks.iter().map(|check| &check.name),
+            ),
+        );
+        carry(
+            (&mut self.hooks, before.hooks.iter().map(|hook| &hook.name)),
+            (&mut next.hooks, after.hooks.iter().map(|hook| &hook.name)),
+        );
+        next
+    }
+
     /// Takes in a run of a check; true when its verdict is another one than before.
     pub(super) fn reported(&mut self, report: &WorkerReport) -> bool {
         let Some(check) = position(report.check).and_then(|index| self.checks.get_mut(index))
@@ -318,6 +363,19 @@ impl Hook {
             pending,
             last_result: self.last.as_ref().map(|(result, _)| result.clone()),
             last_at: self.last.as_ref().map(|(_, at)| timestamp(*at)),
+        }
+    }
+}
+
+/// Moves what is known of each name from before to the same name after.
+fn carry<'a, T>(
+    (before, old_names): (&mut [T], impl Iterator<Item = &'a String>),
+    (after, new_names): (&mut [T], impl Iterator<Item = &'a String> + Clone),
+) {
+    for (old, name) in before.iter_mut().zip(old_names) {
+        let index = new_names.clone().position(|other| other == name);
+        if let Some(new) = index.and_then(|index| after.get_mut(index)) {
+            std::mem::swap(old, new);
         }
     }
 }

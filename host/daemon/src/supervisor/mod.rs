@@ -73,6 +73,20 @@ async fn run_checked(options: &Options, checked: Checked) -> Result<(), Failure>
 
 /// What the file needs of this host: rights and interfaces.
 fn check_host(checked: &Checked) -> Result<(), Failure> {
+    check_interfaces(checked)?;
+    let lacking = rights::missing_capabilities().map_err(Failure::internal)?;
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::rights(format!(
+        "missing rights: {}; run as root, or give the service AmbientCapabilities={}",
+        lacking.join(", "),
+        lacking.join(" ")
+    )))
+}
+
+/// Instances need an interface to speak on.
+fn check_interfaces(checked: &Checked) -> Result<(), Failure> {
     let missing: Vec<_> = checked
         .cluster
         .instances
@@ -87,18 +101,11 @@ fn check_host(checked: &Checked) -> Result<(), Failure> {
                 .help("`ip link` lists those it has")
         })
         .collect();
-    if !missing.is_empty() {
-        return Err(Failure::config(checked.source.report(missing)));
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::config(checked.source.report(missing)))
     }
-    let lacking = rights::missing_capabilities().map_err(Failure::internal)?;
-    if lacking.is_empty() {
-        return Ok(());
-    }
-    Err(Failure::rights(format!(
-        "missing rights: {}; run as root, or give the service AmbientCapabilities={}",
-        lacking.join(", "),
-        lacking.join(" ")
-    )))
 }
 
 async fn listen(path: &Path, events: &mpsc::Sender<Event>) -> Result<control::Control, Failure> {

@@ -72,6 +72,13 @@ impl Reconciler {
         }
     }
 
+    /// Reports the interfaces of these names, too.
+    pub(super) fn watch(&mut self, interfaces: impl IntoIterator<Item = String>) {
+        for name in interfaces {
+            self.watched.entry(name).or_default();
+        }
+    }
+
     /// Starts over from a full view of the kernel's state.
     pub(super) fn replace(&mut self, snapshot: Snapshot) {
         self.links.clear();

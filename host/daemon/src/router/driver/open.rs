@@ -29,11 +29,10 @@ impl Parts {
     pub(super) fn open(setup: &Setup) -> Result<Self, StartFailure> {
         let core = Router::new(setup.router_config())
             .map_err(|error| StartFailure::Config(error.to_string()))?;
-        let watched = setup.watched_interfaces();
-        let interfaces = Interfaces::open(&watched, &setup.interfaces())
+        let interfaces = Interfaces::open(setup.watched_interfaces(), &setup.interfaces())
             .map_err(|error| socket_failure(&error))?;
-        let addresses =
-            AddressThread::spawn(watched).map_err(|error| StartFailure::System(chain(&error)))?;
+        let addresses = AddressThread::spawn(setup.watched_interfaces().to_vec())
+            .map_err(|error| StartFailure::System(chain(&error)))?;
         let terminate =
             termination().map_err(|error| StartFailure::System(format!("signals: {error}")))?;
         Ok(Self {
@@ -45,7 +44,7 @@ impl Parts {
     }
 }
 
-fn socket_failure(error: &OpenSocketError) -> StartFailure {
+pub(super) fn socket_failure(error: &OpenSocketError) -> StartFailure {
     match error {
         OpenSocketError::NotPermitted { .. } => StartFailure::Rights(chain(error)),
         OpenSocketError::NoSuchInterface { .. } => StartFailure::Config(chain(error)),

@@ -15,89 +15,109 @@ impl Driver {
     /// Performs every action that the core wants, in its order.
     pub(super) fn perform(&mut self, now: Instant) {
         while let Some(action) = self.core.poll_action() {
-            match action {
-                Action::Advertise(advertise) => self.advertise(&advertise),
-                Action::Claim(instance) => self.claim(instance),
-                Action::Release(instance) => self.release(instance),
-                Action::Announce { instance, address } => self.announce(instance, address),
-                Action::StateChanged(transition) => {
-                    if !self.supervised {
-                        info!(
-                            "{}: {} -> {} without a supervisor to tell",
-                            self.name(transition.instance),
-                            transition.before,
-                            transition.after
-                        );
-                    }
-                    let change = StateChange {
-                        instance: transition.instance.0,
-                        before: transition.before,
-                        after: transition.after,
-                        reason: reason::describe(transition.reason, &self.setup),
-                        check: reason::check_of(transition.reason),
-                        priority: transition.priority,
-                        at_unix_ms: unix_ms(),
-                    };
-                    self.tell(&FromRouter::StateChanged(change));
+            self.act(now, action);
+        }
+        self.update_addresses();
+        trace!(now = now.as_nanos(), "performed");
+    }
+
+    /// Performs one action. What it wants of the kernel's addresses, [`update_addresses`](Self::update_addresses) passes on.
+    pub(super) fn act(&mut self, now: Instant, action: Action) {
+        match action {
+            Action::Advertise(advertise) => self.advertise(&advertise),
+            Action::Claim(instance) => self.claim(instance),
+            Action::Release(instance) => self.release(instance),
+            Action::Announce { instance, address } => self.announce(instance, address),
+            Action::StateChanged(transition) => {
+                if !self.supervised {
+                    info!(
+                        "{}: {} -> {} without a supervisor to tell",
+                        self.name(transition.instance),
+                        transition.before,
+                        transition.after
+                    );
                 }
-                Action::GroupChanged(change) => {
-                    let change = GroupChange {
-                        group: change.group.0,
-                        before: change.before,
-                        after: change.after,
-                        member: change.member.0,
-                        reason: reason::describe(change.reason, &self.setup),
-                        check: reason::check_of(change.reason),
-                        at_unix_ms: unix_ms(),
-                    };
-                    self.tell(&FromRouter::GroupChanged(change));
-                }
-                Action::PriorityChanged {
+                let Some(instance) = self.setup.position(transition.instance) else {
+                    return;
+                };
+                let change = StateChange {
+                    instance,
+                    before: transition.before,
+                    after: transition.after,
+                    reason: reason::describe(transition.reason, &self.setup),
+                    check: reason::check_of(transition.reason, &self.setup),
+                    priority: transition.priority,
+                    at_unix_ms: unix_ms(),
+                };
+                self.tell(&FromRouter::StateChanged(change));
+            }
+            Action::GroupChanged(change) => {
+                let (Some(group), Some(member)) = (
+                    self.setup.group_position(change.group),
+                    self.setup.position(change.member),
+                ) else {
+                    return;
+                };
+                let change = GroupChange {
+                    group,
+                    before: change.before,
+                    after: change.after,
+                    member,
+                    reason: reason::describe(change.reason, &self.setup),
+                    check: reason::check_of(change.reason, &self.setup),
+                    at_unix_ms: unix_ms(),
+                };
+                self.tell(&FromRouter::GroupChanged(change));
+            }
+            Action::PriorityChanged {
+                instance,
+                before,
+                after,
+                reason,
+            } => {
+                let Some(instance) = self.setup.position(instance) else {
+                    return;
+                };
+                let reason = reason::describe(reason, &self.setup);
+                self.tell(&FromRouter::PriorityChanged {
                     instance,
                     before,
                     after,
                     reason,
-                } => {
-                    let reason = reason::describe(reason, &self.setup);
-                    self.tell(&FromRouter::PriorityChanged {
-                        instance: instance.0,
-                        before,
-                        after,
-                        reason,
-                    });
-                }
-                Action::CheckChanged(change) => {
+                });
+            }
+            Action::CheckChanged(change) => {
+                if let Some(check) = self.setup.check_position(change.check) {
                     self.tell(&FromRouter::CheckChanged(CheckStanding {
-                        check: change.check.0,
+                        check,
                         before: change.before,
                         after: change.after,
-                    }))
+                    }));
                 }
-                Action::PeerDiffers {
-                    instance,
-                    source,
-                    difference,
-                } => {
-                    warn!(
-                        "{}: {source} {}",
-                        self.name(instance),
-                        reason::describe_difference(&difference)
-                    );
-                }
-                Action::Discarded {
-                    interface,
-                    source,
-                    discard,
-                } => {
-                    trace!(interface = self.interface_name(interface), %source, %discard, "discarded");
-                    let who = (source, self.setup.is_peer(source));
-                    if let Some(line) = self.discards.note(now, interface, who, discard) {
-                        line.write(self.interface_name(interface));
-                    }
+            }
+            Action::PeerDiffers {
+                instance,
+                source,
+                difference,
+            } => {
+                warn!(
+                    "{}: {source} {}",
+                    self.name(instance),
+                    reason::describe_difference(&difference)
+                );
+            }
+            Action::Discarded {
+                interface,
+                source,
+                discard,
+            } => {
+                trace!(interface = self.interface_name(interface), %source, %discard, "discarded");
+                let who = (source, self.setup.is_peer(source));
+                if let Some(line) = self.discards.note(now, interface, who, discard) {
+                    line.write(self.interface_name(interface));
                 }
             }
         }
-        trace!(now = now.as_nanos(), "performed");
     }
 
     fn advertise(&mut self, advertise: &Advertise) {
@@ -119,7 +139,7 @@ impl Driver {
     }
 
     fn claim(&mut self, instance: InstanceId) {
-        let Some(setup) = self.setup_of(instance) else {
+        let Some(setup) = self.setup.instance(instance) else {
             return;
         };
         let wanted = setup
@@ -132,33 +152,35 @@ impl Driver {
             })
             .collect();
         // Told first: should this process die on the next line, the supervisor cleans up.
-        if let Some(&source) = self.sources.get(&instance) {
-            self.tell(&FromRouter::Holds {
-                instance: instance.0,
-                source,
-            });
+        let source = self.sources.get(&instance).copied();
+        if let (Some(source), Some(instance)) = (source, self.setup.position(instance)) {
+            self.tell(&FromRouter::Holds { instance, source });
         }
         self.desired.insert(instance, wanted);
-        self.update_addresses();
+        self.desired_changed = true;
     }
 
     fn release(&mut self, instance: InstanceId) {
         self.desired.remove(&instance);
-        self.update_addresses();
-        self.tell(&FromRouter::Released {
-            instance: instance.0,
-        });
+        self.desired_changed = true;
+        if let Some(instance) = self.setup.position(instance) {
+            self.tell(&FromRouter::Released { instance });
+        }
     }
 
-    fn update_addresses(&self) {
-        self.addresses
-            .set_desired(self.desired.values().flatten().cloned().collect());
+    /// Passes on which addresses are wanted now, all in one go: one that moves between two instances stays.
+    pub(super) fn update_addresses(&mut self) {
+        if std::mem::take(&mut self.desired_changed) {
+            self.addresses
+                .set_desired(self.desired.values().flatten().cloned().collect());
+        }
     }
 
     fn announce(&self, instance: InstanceId, address: IpAddr) {
         let IpAddr::V4(address) = address else { return };
         let interface = self
-            .setup_of(instance)
+            .setup
+            .instance(instance)
             .and_then(|setup| self.interfaces.find(&setup.interface))
             .and_then(|id| self.interfaces.get(id));
         let Some(interface) = interface else { return };

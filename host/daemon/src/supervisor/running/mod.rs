@@ -1,6 +1,7 @@
 //! The supervisor at work: one loop over everything that happens to it.
 
 mod hooks;
+mod reload;
 mod router;
 mod status;
 mod worker;
@@ -14,6 +15,7 @@ use tracing::{info, warn};
 use vrrp::State;
 
 use self::hooks::Subject;
+use self::reload::{Reload, Retiring};
 use super::broker::Broker;
 use super::children::{Child, FromChild};
 use super::control::{Request, Response};
@@ -60,6 +62,14 @@ pub(super) enum Event {
         call: u64,
     },
     StatusDeadline,
+    /// The modules of a new file are compiled, or cannot be.
+    Compiled {
+        number: u64,
+        keys: Result<Vec<String>, String>,
+    },
+    ReloadDeadline {
+        number: u64,
+    },
     RestartRouter,
     RestartWorker,
     Terminate(&'static str),
@@ -78,6 +88,13 @@ pub(super) struct Supervisor {
     keys: Vec<String>,
     router: Role<ToRouter>,
     worker: Role<ToWorker>,
+    /// Of all workers so far.
+    generations: u32,
+    /// A worker that a reload replaced.
+    retiring: Option<Retiring>,
+    reload: Option<Reload>,
+    /// Reloads so far.
+    reloads: u64,
     guardian: Guardian,
     known: Known,
     hooks: Queues,
@@ -141,6 +158,10 @@ impl Supervisor {
             keys,
             router: Role::new(),
             worker: Role::new(),
+            generations: 0,
+            retiring: None,
+            reload: None,
+            reloads: 0,
             guardian: Guardian::default(),
             known: Known::new(&setup),
             hooks: Queues::new(setup.instances.len() + setup.groups.len()),
@@ -231,15 +252,27 @@ impl Supervisor {
                 FromChild::Message(message) => self.worker_says(message),
                 FromChild::Gone(ending) => self.worker_gone(&ending),
             },
-            Event::Router(..) | Event::Worker(..) => {}
+            Event::Worker(generation, event) if self.trying() == Some(generation) => {
+                self.tried_worker(event);
+            }
+            Event::Worker(generation, event) => self.retiring_worker(generation, event),
+            Event::Router(..) => {}
+            Event::Compiled { number, keys } => self.reload_compiled(number, keys),
+            Event::ReloadDeadline { number } => self.reload_deadline(number),
             Event::Control(request, answer) => self.asked(request, answer),
             Event::BrokerDone {
                 generation,
                 request,
                 reply,
             } => {
+                let reply = ToWorker::Broker { request, reply };
+                let retiring = self.retiring.as_ref();
                 if generation == self.worker.generation {
-                    self.tell_worker(ToWorker::Broker { request, reply });
+                    self.tell_worker(reply);
+                } else if let Some(retiring) =
+                    retiring.filter(|retiring| retiring.generation == generation)
+                {
+                    retiring.child.send(reply);
                 }
             }
             Event::HookRetry { queue } => {
@@ -254,10 +287,7 @@ impl Supervisor {
             Event::StatusDeadline => self.answer_status(),
             Event::RestartRouter => self.restart_router(),
             Event::RestartWorker => self.restart_worker(),
-            // Its default is to end the process, which nobody who asks for a reload wants.
-            Event::Hangup => {
-                warn!("SIGHUP: this version reads its file at the start only; restart it instead")
-            }
+            Event::Hangup => self.reload(None),
             Event::Terminate(_) => {}
         }
     }

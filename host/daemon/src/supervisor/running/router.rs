@@ -10,10 +10,12 @@ use super::hooks::Subject;
 use super::{Event, Supervisor, unix_ms};
 use crate::config::NotifyOn;
 use crate::exit::{Failure, chain};
-use crate::ipc::{FromRouter, GroupChange, StartFailure, StateChange, ToRouter, ToWorker};
+use crate::ipc::{
+    FromRouter, GroupChange, InstanceSetup, StartFailure, StateChange, ToRouter, ToWorker,
+};
 use crate::supervisor::children::{Child, Ending, FromChild};
 use crate::supervisor::known::{position, standing_word};
-use crate::supervisor::setup::{check_setup, group_setup};
+use crate::supervisor::setup::{Setup, check_setup, group_setup};
 
 impl Supervisor {
     pub(super) fn spawn_router(&mut self) -> Result<(), String> {
@@ -24,25 +26,30 @@ impl Supervisor {
             Event::Router(generation, event)
         })
         .map_err(|error| chain(&error))?;
-        for check in &self.setup.checks {
-            router.send(ToRouter::Check(check_setup(check)));
-        }
-        for instance in &self.instances {
-            router.send(ToRouter::Instance(Box::new(instance.clone())));
-        }
-        for group in &self.setup.groups {
-            router.send(ToRouter::Group(group_setup(group)));
-        }
-        router.send(ToRouter::Start {
-            address: self.setup.address,
-            peers: self.setup.peers.clone(),
-        });
+        self.router.child = Some(router);
+        self.send_router_setup(&self.setup, &self.instances);
         for &instance in &self.drained {
             let command = vrrp::Command::Drain;
-            router.send(ToRouter::Command { instance, command });
+            self.tell_router(ToRouter::Command { instance, command });
         }
-        self.router.child = Some(router);
         Ok(())
+    }
+
+    /// Tells the router what it is made from.
+    pub(super) fn send_router_setup(&self, setup: &Setup, instances: &[InstanceSetup]) {
+        for check in &setup.checks {
+            self.tell_router(ToRouter::Check(check_setup(check)));
+        }
+        for instance in instances {
+            self.tell_router(ToRouter::Instance(Box::new(instance.clone())));
+        }
+        for group in &setup.groups {
+            self.tell_router(ToRouter::Group(group_setup(group)));
+        }
+        self.tell_router(ToRouter::Start {
+            address: setup.address,
+            peers: setup.peers.clone(),
+        });
     }
 
     #[expect(
@@ -82,6 +89,8 @@ impl Supervisor {
                 self.tell_worker(ToWorker::RunAll);
             }
             FromRouter::StartFailed(failure) => error!(?failure, "the router cannot take part"),
+            FromRouter::Reloaded { kept } => self.reloaded(&kept),
+            FromRouter::NotReloaded(failure) => self.reload_failed(failure.to_string()),
             FromRouter::Holds { instance, source } => self.holds(instance, source),
             FromRouter::Released { instance } => {
                 if let Some(instance) = position(instance) {
@@ -208,6 +217,7 @@ impl Supervisor {
     pub(super) async fn router_gone(&mut self, ending: &Ending) {
         self.router.child = None;
         self.answer_status();
+        self.reload_failed("the router died".to_owned());
         if matches!(ending, Ending::Exited(status) if status.success()) {
             return;
         }

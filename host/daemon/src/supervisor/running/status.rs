@@ -26,6 +26,7 @@ impl Supervisor {
                     self.later(STATUS_TIMEOUT, Event::StatusDeadline);
                 }
             }
+            Request::Reload => self.reload(Some(answer)),
             Request::Command { names, command } => {
                 // A client that went away needs no answer.
                 let _ = answer.send(self.command(&names, command));

@@ -18,7 +18,8 @@ use crate::supervisor::prepare;
 
 impl Supervisor {
     pub(super) fn spawn_worker(&mut self) -> Result<(), String> {
-        self.worker.generation += 1;
+        self.generations += 1;
+        self.worker.generation = self.generations;
         self.worker.started = Instant::now();
         let generation = self.worker.generation;
         let worker = Child::spawn("worker", &self.options, self.events.clone(), move |event| {
@@ -77,17 +78,7 @@ impl Supervisor {
                     );
                 }
                 info!("the worker runs the checks again");
-                for (plan, known) in self.setup.instances.iter().zip(&self.known.instances) {
-                    let instance = plan.instance.name.clone();
-                    self.tell_worker(ToWorker::State {
-                        instance,
-                        state: known.state,
-                    });
-                }
-                self.tell_worker(ToWorker::Start);
-                for queue in self.queues() {
-                    self.call_next(queue);
-                }
+                self.start_worker();
             }
             FromWorker::Report(report) => self.reported(&report),
             FromWorker::HookDone { call, outcome } => self.hook_ended(call, outcome),
@@ -96,6 +87,54 @@ impl Supervisor {
                 on_behalf_of,
                 act,
             } => self.ask_broker(request, on_behalf_of, act),
+        }
+    }
+
+    /// Has a worker that has loaded everything begin.
+    pub(super) fn start_worker(&mut self) {
+        for (plan, known) in self.setup.instances.iter().zip(&self.known.instances) {
+            let instance = plan.instance.name.clone();
+            self.tell_worker(ToWorker::State {
+                instance,
+                state: known.state,
+            });
+        }
+        self.tell_worker(ToWorker::Start);
+        for queue in self.queues() {
+            self.call_next(queue);
+        }
+    }
+
+    /// What a worker says that a reload replaced: only its hooks still matter.
+    pub(super) fn retiring_worker(&mut self, generation: u32, event: FromChild<FromWorker>) {
+        let Some(retiring) = self
+            .retiring
+            .as_ref()
+            .filter(|retiring| retiring.generation == generation)
+        else {
+            return;
+        };
+        match event {
+            FromChild::Message(FromWorker::HookDone { call, outcome }) => {
+                self.hook_ended(call, outcome);
+                self.retire();
+            }
+            FromChild::Message(FromWorker::Broker {
+                request,
+                on_behalf_of,
+                act,
+            }) => {
+                let broker = retiring.broker.clone();
+                self.have_done(broker, generation, request, on_behalf_of, act);
+            }
+            FromChild::Message(FromWorker::Loaded { .. } | FromWorker::Report(_)) => {}
+            FromChild::Gone(_) => {
+                self.retiring = None;
+                for call in self.hooks.running() {
+                    let outcome = HookOutcome::Retry("the worker died".to_owned());
+                    self.hook_ended(call, outcome);
+                }
+            }
         }
     }
 
@@ -123,9 +162,19 @@ impl Supervisor {
     }
 
     pub(super) fn ask_broker(&self, request: u64, asker: Asker, act: BrokerRequest) {
-        let broker = self.broker.clone();
-        let events = self.events.clone();
         let generation = self.worker.generation;
+        self.have_done(self.broker.clone(), generation, request, asker, act);
+    }
+
+    fn have_done(
+        &self,
+        broker: Broker,
+        generation: u32,
+        request: u64,
+        asker: Asker,
+        act: BrokerRequest,
+    ) {
+        let events = self.events.clone();
         tokio::spawn(async move {
             let reply = broker.perform(asker, act).await;
             let _ = events

@@ -1,0 +1,78 @@
+//! Going on with another set-up.
+
+use std::collections::BTreeSet;
+
+use tracing::warn;
+use vrrp::{Action, InstanceId, Instant};
+
+use super::Driver;
+use super::open::socket_failure;
+use crate::exit::chain;
+use crate::ipc::{FromRouter, StartFailure};
+use crate::router::setup::Setup;
+
+impl Driver {
+    /// Goes on with `setup`, or tells why that cannot be and goes on as before.
+    pub(super) fn reload(&mut self, now: Instant, mut setup: Setup) {
+        setup.number(Some(&self.setup));
+        if let Err(failure) = self.try_reload(now, &setup) {
+            self.tell(&FromRouter::NotReloaded(failure));
+            return;
+        }
+        // What ends is told by the numbers that the supervisor still knows it by, before it learns the new ones.
+        let gone: BTreeSet<InstanceId> = {
+            let (before, after) = (0..self.setup.instances.len(), &setup);
+            before
+                .filter_map(|position| self.setup.instance_id(u32::try_from(position).ok()?))
+                .filter(|id| after.position(*id).is_none())
+                .collect()
+        };
+        let mut later = Vec::new();
+        while let Some(action) = self.core.poll_action() {
+            if instance_of(&action).is_some_and(|instance| gone.contains(&instance)) {
+                self.act(now, action);
+            } else {
+                later.push(action);
+            }
+        }
+        let kept = setup.kept(&self.setup);
+        self.setup = setup;
+        self.tell(&FromRouter::Reloaded { kept });
+        for action in later {
+            self.act(now, action);
+        }
+        self.perform(now);
+    }
+
+    fn try_reload(&mut self, now: Instant, setup: &Setup) -> Result<(), StartFailure> {
+        if self.stopping.is_some() {
+            return Err(StartFailure::System("the router stops".to_owned()));
+        }
+        let watched = setup.watched_interfaces();
+        self.interfaces
+            .reopen(watched, &setup.interfaces())
+            .map_err(|error| socket_failure(&error))?;
+        self.addresses.watch(watched.to_vec());
+        let reconfigured = self.core.reconfigure(now, setup.router_config());
+        if let Err(error) = reconfigured {
+            // The file was checked before, so the sockets that this leaves open are not worth an undo.
+            warn!(%error, "the core refused a set-up that the supervisor had checked");
+            return Err(StartFailure::Config(chain(&error)));
+        }
+        Ok(())
+    }
+}
+
+/// Whose action it is.
+fn instance_of(action: &Action) -> Option<InstanceId> {
+    match action {
+        Action::Advertise(advertise) => Some(advertise.instance),
+        Action::Claim(instance)
+        | Action::Release(instance)
+        | Action::Announce { instance, .. }
+        | Action::PriorityChanged { instance, .. }
+        | Action::PeerDiffers { instance, .. } => Some(*instance),
+        Action::StateChanged(transition) => Some(transition.instance),
+        Action::GroupChanged(_) | Action::CheckChanged(_) | Action::Discarded { .. } => None,
+    }
+}

@@ -1,0 +1,287 @@
+//! Going on with another cluster.toml, all of it or nothing (DESIGN §6).
+//!
+//! The file is checked whole, its modules are compiled and tried in a worker of their own, and the router takes over the
+//! difference; only then does anything change. Whatever fails on the way leaves everything as it was.
+
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tracing::{error, info, warn};
+
+use super::{Event, Supervisor};
+use crate::exit::chain;
+use crate::ipc::{FromWorker, HookOutcome, InstanceSetup, ToRouter, ToWorker};
+use crate::supervisor::broker::Broker;
+use crate::supervisor::children::{Child, FromChild};
+use crate::supervisor::control::Response;
+use crate::supervisor::known::{Known, position};
+use crate::supervisor::prepare::{self, Checked};
+use crate::supervisor::setup::{Setup, instance_setup};
+use crate::supervisor::{check_interfaces, hooks};
+
+/// How long everything may take; modules compile in some seconds.
+const DEADLINE: Duration = Duration::from_secs(120);
+
+/// A reload under way.
+#[derive(Debug)]
+pub(super) struct Reload {
+    number: u64,
+    checked: Checked,
+    setup: Setup,
+    step: Step,
+    /// Who asked, when it was through the control socket.
+    answer: Option<oneshot::Sender<Response>>,
+}
+
+/// How far it has come.
+#[derive(Debug)]
+enum Step {
+    /// The modules are being compiled.
+    Compiling,
+    /// A new worker loads and tries them.
+    Loading(NewWorker),
+    /// The router takes over the difference.
+    Routing(NewWorker, Broker),
+}
+
+#[derive(Debug)]
+struct NewWorker {
+    child: Child<ToWorker>,
+    generation: u32,
+    keys: Vec<String>,
+}
+
+/// A worker that was replaced and still runs hooks.
+#[derive(Debug)]
+pub(super) struct Retiring {
+    pub(super) child: Child<ToWorker>,
+    pub(super) generation: u32,
+    pub(super) broker: Broker,
+}
+
+impl Supervisor {
+    /// Begins a reload.
+    pub(super) fn reload(&mut self, answer: Option<oneshot::Sender<Response>>) {
+        if self.reload.is_some() {
+            return refuse(answer, "a reload is under way already".to_owned());
+        }
+        let checked = prepare::read(&self.options)
+            .and_then(|checked| check_interfaces(&checked).map(|()| checked));
+        let checked = match checked {
+            Ok(checked) => checked,
+            Err(failure) => return refuse(answer, failure.to_string()),
+        };
+        if checked.cluster.node != self.node {
+            let message = format!(
+                "this node is {}, and would be {} by the new file; restart it for that",
+                self.node, checked.cluster.node
+            );
+            return refuse(answer, message);
+        }
+        for line in checked.warnings.lines() {
+            warn!("{line}");
+        }
+        let setup = Setup::for_node(&checked.cluster);
+        self.reloads += 1;
+        let number = self.reloads;
+        let (options, source, plan) = (self.options.clone(), checked.source.clone(), setup.clone());
+        let events = self.events.clone();
+        tokio::spawn(async move {
+            let keys = prepare::compile_modules(&options, &source, &plan).await;
+            let keys = keys.map_err(|failure| failure.to_string());
+            let _ = events.send(Event::Compiled { number, keys }).await;
+        });
+        self.later(DEADLINE, Event::ReloadDeadline { number });
+        self.reload = Some(Reload {
+            number,
+            checked,
+            setup,
+            step: Step::Compiling,
+            answer,
+        });
+    }
+
+    /// The modules are compiled: have them loaded and tried.
+    pub(super) fn reload_compiled(&mut self, number: u64, keys: Result<Vec<String>, String>) {
+        let Some(reload) = self
+            .reload
+            .as_mut()
+            .filter(|reload| reload.number == number)
+        else {
+            return;
+        };
+        let keys = match keys {
+            Ok(keys) => keys,
+            Err(message) => return self.reload_failed(message),
+        };
+        self.generations += 1;
+        let generation = self.generations;
+        let spawned = Child::spawn("worker", &self.options, self.events.clone(), move |event| {
+            Event::Worker(generation, event)
+        });
+        match spawned {
+            Ok(child) => {
+                prepare::send_setup(&child, &reload.setup, &keys);
+                reload.step = Step::Loading(NewWorker {
+                    child,
+                    generation,
+                    keys,
+                });
+            }
+            Err(error) => self.reload_failed(chain(&error)),
+        }
+    }
+
+    /// The generation of the worker that is being tried.
+    pub(super) fn trying(&self) -> Option<u32> {
+        match &self.reload.as_ref()?.step {
+            Step::Compiling => None,
+            Step::Loading(worker) | Step::Routing(worker, _) => Some(worker.generation),
+        }
+    }
+
+    /// What the worker that is being tried says or does.
+    pub(super) fn tried_worker(&mut self, event: FromChild<FromWorker>) {
+        let Some(mut reload) = self.reload.take() else {
+            return;
+        };
+        let (failures, check_needs, hook_needs) = match event {
+            FromChild::Message(FromWorker::Loaded {
+                failures,
+                check_needs,
+                hook_needs,
+            }) => (failures, check_needs, hook_needs),
+            // It runs nothing before it is started.
+            FromChild::Message(_) => return self.reload = Some(reload),
+            FromChild::Gone(ending) => {
+                self.reload = Some(reload);
+                return self.reload_failed(format!("the worker died while loading: {ending}"));
+            }
+        };
+        let Step::Loading(worker) = reload.step else {
+            return self.reload = Some(reload);
+        };
+        if !failures.is_empty() {
+            let report = prepare::load_report(&reload.checked.source, &reload.setup, &failures);
+            refuse(reload.answer.take(), report.to_string());
+            return;
+        }
+        if self.router.child.is_none() {
+            let message = "the router is being restarted; try again".to_owned();
+            return refuse(reload.answer.take(), message);
+        }
+        let instances: Vec<_> = reload.setup.instances.iter().map(instance_setup).collect();
+        self.tell_router(ToRouter::Reload);
+        self.send_router_setup(&reload.setup, &instances);
+        let broker = Broker::new(&check_needs, &hook_needs);
+        reload.step = Step::Routing(worker, broker);
+        self.reload = Some(reload);
+    }
+
+    /// The router goes on with the new set-up, and so does everything else.
+    pub(super) fn reloaded(&mut self, kept: &[(u32, u32)]) {
+        let Some(Reload {
+            checked,
+            setup,
+            step: Step::Routing(worker, broker),
+            answer,
+            ..
+        }) = self.reload.take()
+        else {
+            error!("the router reloaded without being asked");
+            return;
+        };
+        let instances: Vec<InstanceSetup> = setup.instances.iter().map(instance_setup).collect();
+        let kept: Vec<(usize, usize)> = kept
+            .iter()
+            .filter_map(|(before, after)| Some((position(*before)?, position(*after)?)))
+            .collect();
+        self.guardian.renumber(&kept);
+        self.drained = renumbered(&self.drained, &kept);
+        let plan = hooks::Renumbering::new(&self.setup, &setup, &kept);
+        self.hooks.renumber(&plan);
+        let known = Known::new(&setup);
+        self.known = std::mem::replace(&mut self.known, known).carried(&self.setup, &setup, &kept);
+        self.interfaces = setup.interfaces();
+        self.instances = instances;
+        self.setup = setup;
+        self.source = checked.source;
+        self.keys = worker.keys;
+        self.replace_worker(worker.child, worker.generation, broker);
+        info!("reloaded {}", self.source.path().display());
+        if let Some(answer) = answer {
+            // A client that went away needs no answer.
+            let _ = answer.send(Response::Accepted(Vec::new()));
+        }
+    }
+
+    /// Everything stays as it is.
+    pub(super) fn reload_failed(&mut self, message: String) {
+        if let Some(reload) = self.reload.take() {
+            refuse(reload.answer, message);
+        }
+    }
+
+    /// A reload that takes too long.
+    pub(super) fn reload_deadline(&mut self, number: u64) {
+        if self
+            .reload
+            .as_ref()
+            .is_some_and(|reload| reload.number == number)
+        {
+            self.reload_failed(format!("not done within {DEADLINE:?}"));
+        }
+    }
+
+    /// The new worker takes over; the old one only ends the hooks that it has begun.
+    fn replace_worker(&mut self, child: Child<ToWorker>, generation: u32, broker: Broker) {
+        let before = self.worker.child.replace(child);
+        let (old_generation, old_broker) = (self.worker.generation, self.broker.clone());
+        self.worker.generation = generation;
+        self.broker = broker;
+        self.worker.started = tokio::time::Instant::now();
+        if let Some(retiring) = self.retiring.take() {
+            // Two reloads within one call of a hook: its outcome will not be known.
+            drop(retiring);
+            for call in self.hooks.running() {
+                let outcome = HookOutcome::Retry("its worker was replaced".to_owned());
+                self.hook_ended(call, outcome);
+            }
+        }
+        if !self.hooks.running().is_empty() {
+            self.retiring = before.map(|child| Retiring {
+                child,
+                generation: old_generation,
+                broker: old_broker,
+            });
+        }
+        self.start_worker();
+    }
+
+    /// Lets a replaced worker go when its last hook has ended.
+    pub(super) fn retire(&mut self) {
+        if self.hooks.running().is_empty() {
+            self.retiring = None;
+        }
+    }
+}
+
+fn refuse(answer: Option<oneshot::Sender<Response>>, message: String) {
+    error!("not reloaded, everything goes on as before:\n{message}");
+    if let Some(answer) = answer {
+        let _ = answer.send(Response::Error(message));
+    }
+}
+
+fn renumbered(
+    numbers: &std::collections::BTreeSet<u32>,
+    kept: &[(usize, usize)],
+) -> std::collections::BTreeSet<u32> {
+    kept.iter()
+        .filter_map(|(before, after)| {
+            let before = u32::try_from(*before).ok()?;
+            let after = u32::try_from(*after).ok()?;
+            numbers.contains(&before).then_some(after)
+        })
+        .collect()
+}
