@@ -35,8 +35,8 @@ mod validate;
 
 pub use action::{Action, Advertise, CheckChange, Difference, Reason, Standing, State, Transition};
 pub use config::{
-    AnnounceConfig, CheckConfig, CheckId, ChecksumForm, InstanceConfig, InstanceId, InterfaceId,
-    OnError, OnFail, RouterConfig, Track, Version, VirtualAddress, VirtualRouterId,
+    AnnounceConfig, CheckConfig, CheckId, ChecksumForm, Family, InstanceConfig, InstanceId,
+    InterfaceId, OnError, OnFail, RouterConfig, Track, Version, VirtualAddress, VirtualRouterId,
 };
 pub use counters::{GlobalCounters, InstanceCounters};
 pub use discard::Discard;

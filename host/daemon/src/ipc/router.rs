@@ -99,6 +99,14 @@ pub(crate) struct InstanceSetup {
     pub(crate) tracks: Vec<TrackSetup>,
 }
 
+impl InstanceSetup {
+    /// The family of its addresses; it has only one.
+    pub(crate) fn family(&self) -> Option<vrrp::Family> {
+        let (first, _) = self.addresses.first()?;
+        Some(vrrp::Family::of(first))
+    }
+}
+
 /// A tracked check, by the number of its [`ToRouter::Check`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct TrackSetup {

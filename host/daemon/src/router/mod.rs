@@ -5,6 +5,7 @@
 
 mod driver;
 mod interfaces;
+mod primary;
 mod reason;
 mod setup;
 mod status;

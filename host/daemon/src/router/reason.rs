@@ -1,17 +1,25 @@
 //! The core's reasons in words for the log line at 3 a.m.
 
-use vrrp::{CheckId, Difference, Reason};
+use vrrp::{CheckId, Difference, Family, InstanceId, Reason};
 
 use super::setup::Setup;
 
 /// One sentence without a full stop.
-pub(super) fn describe(reason: Reason, setup: &Setup) -> String {
+pub(super) fn describe(reason: Reason, instance: InstanceId, setup: &Setup) -> String {
     let check = |id: CheckId| {
         usize::try_from(id.0)
             .ok()
             .and_then(|index| setup.checks.get(index))
             .map_or("?", |check| check.name.as_str())
     };
+    let own_address = || {
+        let instance = setup.instances.get(usize::try_from(instance.0).ok()?)?;
+        Some(match instance.family()? {
+            Family::V4 => "an IPv4 address of its own",
+            Family::V6 => "a link-local address of its own that is known to be unique",
+        })
+    };
+    let own_address = || own_address().unwrap_or("an address of its own");
     match reason {
         Reason::Startup => "vrrp-host started".to_owned(),
         Reason::Shutdown => "vrrp-host stops".to_owned(),
@@ -27,8 +35,8 @@ pub(super) fn describe(reason: Reason, setup: &Setup) -> String {
         }
         Reason::LinkDown => "the interface is down".to_owned(),
         Reason::LinkUp => "the interface is up".to_owned(),
-        Reason::NoPrimaryAddress => "the interface has no address of its own".to_owned(),
-        Reason::PrimaryAddress => "the interface has an address of its own".to_owned(),
+        Reason::NoPrimaryAddress => format!("the interface is without {}", own_address()),
+        Reason::PrimaryAddress => format!("the interface has {}", own_address()),
         Reason::CheckDown(id) => format!("check {} is down", check(id)),
         Reason::CheckUp(id) => format!("check {} is up", check(id)),
         Reason::CheckUnknown(id) => format!("check {} is unknown", check(id)),

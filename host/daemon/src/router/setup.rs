@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use vrrp::{
-    AnnounceConfig, CheckConfig, CheckId, InstanceConfig, InstanceId, InterfaceId, RouterConfig,
-    Track, VirtualAddress, VirtualRouterId,
+    AnnounceConfig, CheckConfig, CheckId, Family, InstanceConfig, InstanceId, InterfaceId,
+    RouterConfig, Track, VirtualAddress, VirtualRouterId,
 };
 
 use crate::ipc::{Channel, CheckSetup, InstanceSetup, RecvError, ToRouter};
@@ -47,6 +47,19 @@ impl Setup {
         names.sort_unstable();
         names.dedup();
         names
+    }
+
+    /// The address families that the instances on an interface use, each once.
+    pub(super) fn families(&self, interface: &str) -> Vec<Family> {
+        let mut families: Vec<_> = self
+            .instances
+            .iter()
+            .filter(|instance| instance.interface == interface)
+            .filter_map(InstanceSetup::family)
+            .collect();
+        families.sort_unstable();
+        families.dedup();
+        families
     }
 
     /// The core's view of it. Checks, instances and interfaces are numbered by position.

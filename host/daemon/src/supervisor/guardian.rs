@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use tracing::{error, info, warn};
-use vrrp::{InstanceId, InterfaceId};
+use vrrp::{Family, InstanceId, InterfaceId};
 use vrrp_linux::address;
 use vrrp_linux::socket::VrrpSocket;
 
@@ -66,7 +66,7 @@ fn send_priority_zero(
 ) -> Result<(), Box<dyn std::error::Error>> {
     let config = instance_config(instance, InterfaceId(0));
     let advertisement = vrrp::release_packet(InstanceId(0), &config, source);
-    let socket = VrrpSocket::open(&instance.interface)?;
+    let socket = VrrpSocket::open(&instance.interface, Family::of(&source))?;
     socket.send(
         advertisement.source,
         advertisement.destination,

@@ -30,7 +30,10 @@ impl Parts {
         let core = Router::new(setup.router_config())
             .map_err(|error| StartFailure::Config(error.to_string()))?;
         let names = setup.interfaces();
-        let interfaces = Interfaces::open(&names).map_err(|error| socket_failure(&error))?;
+        let families = names
+            .iter()
+            .map(|name| (name.clone(), setup.families(name)));
+        let interfaces = Interfaces::open(families).map_err(|error| socket_failure(&error))?;
         let addresses =
             AddressThread::spawn(names).map_err(|error| StartFailure::System(chain(&error)))?;
         let terminate =

@@ -33,7 +33,11 @@ impl Driver {
                         instance: transition.instance.0,
                         before: transition.before,
                         after: transition.after,
-                        reason: reason::describe(transition.reason, &self.setup),
+                        reason: reason::describe(
+                            transition.reason,
+                            transition.instance,
+                            &self.setup,
+                        ),
                         check: reason::check_of(transition.reason),
                         priority: transition.priority,
                         at_unix_ms: unix_ms(),
@@ -46,7 +50,7 @@ impl Driver {
                     after,
                     reason,
                 } => {
-                    let reason = reason::describe(reason, &self.setup);
+                    let reason = reason::describe(reason, instance, &self.setup);
                     self.tell(&FromRouter::PriorityChanged {
                         instance: instance.0,
                         before,
@@ -144,7 +148,6 @@ impl Driver {
     }
 
     fn announce(&self, instance: InstanceId, address: IpAddr) {
-        let IpAddr::V4(address) = address else { return };
         let interface = self
             .setup_of(instance)
             .and_then(|setup| self.interfaces.find(&setup.interface))
