@@ -6,6 +6,8 @@
 pub mod checked;
 pub mod daemon;
 pub mod inside;
+pub mod ipv6;
+pub mod keepalived;
 pub mod metronome;
 pub mod refused;
 pub mod stage;

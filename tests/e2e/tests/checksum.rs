@@ -2,13 +2,13 @@
 
 #![expect(clippy::print_stdout, reason = "a test prints what it measures")]
 
-use e2e::daemon::{Daemon, LIMIT};
+use e2e::daemon::Daemon;
+use e2e::keepalived::Keepalived;
 use e2e::stage::{FIRST, INSTANCE, INTERFACE, SECOND, SHARED, Stage, cluster};
 use e2e::wire::{advertisements, assert_good};
 use lab::scenario::State;
 use lab::{Checksum, Signal, Vrrpv3Checksum};
 use serde_json::Value;
-use tempfile::TempDir;
 
 const RFC9568: &str = "priority = { first = 100, second = 99 }\nchecksum = \"rfc9568\"";
 
@@ -69,30 +69,8 @@ fn the_checksum_of_rfc_9568_is_wrong_by_the_older_rfc() {
 #[test]
 fn a_backup_with_the_checksum_of_rfc_9568_understands_keepalived() {
     let stage = Stage::new().unwrap();
-    let folder = TempDir::new().unwrap();
-    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    let configuration = path("keepalived.conf");
-    std::fs::write(&configuration, keepalived_conf()).unwrap();
-    let keepalived = stage
-        .first
-        .spawn(&[
-            "keepalived",
-            "--dont-fork",
-            "--log-console",
-            "--log-detail",
-            "--use-file",
-            &configuration,
-            "--pid",
-            &path("keepalived.pid"),
-            "--vrrp_pid",
-            &path("vrrp.pid"),
-            "--checkers_pid",
-            &path("checkers.pid"),
-        ])
-        .unwrap();
-    keepalived
-        .wait_for_log(LIMIT, "Entering MASTER STATE")
-        .unwrap();
+    let keepalived = Keepalived::start(&stage.first, &keepalived_conf());
+    keepalived.wait_for_state("MASTER", 1);
 
     let second = Daemon::start(&stage.second, "second", &cluster(RFC9568));
     second.wait_for_state(INSTANCE, State::Backup);
