@@ -2,17 +2,13 @@
 
 use std::io;
 use std::net::Ipv4Addr;
-use std::os::fd::{AsFd, BorrowedFd};
 
 use pnet_base::MacAddr;
 use pnet_packet::arp::{ArpHardwareTypes, ArpOperations, MutableArpPacket};
 use pnet_packet::ethernet::{EtherTypes, MutableEthernetPacket};
-use rustix::io::Errno;
-use rustix::net::SendFlags;
-use rustix::net::addr::{SocketAddrArg, SocketAddrLen, SocketAddrOpaque};
-use socket2::{Domain, Socket, Type};
 
-use crate::socket::{OpenSocketError, interface_index};
+use crate::packet_socket::PacketSocket;
+use crate::socket::OpenSocketError;
 
 /// Length of a gratuitous ARP frame: an Ethernet header of 14 bytes and an ARP packet of 28, without padding or checksum.
 pub const FRAME_LENGTH: usize = 42;
@@ -21,9 +17,7 @@ pub const FRAME_LENGTH: usize = 42;
 ///
 /// Like [`VrrpSocket`](crate::socket::VrrpSocket) it belongs to the interface that had the name when it was opened.
 #[derive(Debug)]
-pub struct ArpSocket {
-    socket: Socket,
-}
+pub struct ArpSocket(PacketSocket);
 
 impl ArpSocket {
     /// Opens the socket on `interface`, which must exist but may be down.
@@ -32,15 +26,7 @@ impl ArpSocket {
     ///
     /// See [`OpenSocketError`]; needs `CAP_NET_RAW`.
     pub fn open(interface: &str) -> Result<Self, OpenSocketError> {
-        let refused = |attempt| move |source| OpenSocketError::new(interface, attempt, source);
-        // Protocol 0: the socket is never given a frame to receive.
-        let socket = Socket::new(Domain::PACKET, Type::RAW, None)
-            .map_err(refused("open a packet socket"))?;
-        let index = interface_index(&socket, interface)?;
-        rustix::net::bind(&socket, &LinkLayerAddress::of_interface(index))
-            .map_err(io::Error::from)
-            .map_err(refused("bind the packet socket"))?;
-        Ok(Self { socket })
+        PacketSocket::open(interface).map(Self)
     }
 
     /// Broadcasts that `address` is at `mac`. Never blocks.
@@ -49,20 +35,7 @@ impl ArpSocket {
     ///
     /// What the kernel reports: `ENETDOWN` when the interface is down, `ENXIO` when it is gone, `WouldBlock` when its queue is full.
     pub fn gratuitous_arp(&self, address: Ipv4Addr, mac: [u8; 6]) -> io::Result<()> {
-        let frame = gratuitous_arp_frame(address, mac);
-        loop {
-            match rustix::net::send(&self.socket, &frame, SendFlags::DONTWAIT) {
-                Ok(_) => return Ok(()),
-                Err(Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-}
-
-impl AsFd for ArpSocket {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
+        self.0.send(&gratuitous_arp_frame(address, mac))
     }
 }
 
@@ -94,49 +67,6 @@ pub fn gratuitous_arp_frame(address: Ipv4Addr, mac: [u8; 6]) -> [u8; FRAME_LENGT
     arp.set_target_hw_addr(MacAddr::broadcast());
     arp.set_target_proto_addr(address);
     frame
-}
-
-/// `struct sockaddr_ll` of packet(7).
-#[repr(C)]
-struct LinkLayerAddress {
-    family: u16,
-    protocol: u16,
-    index: i32,
-    hardware_type: u16,
-    packet_type: u8,
-    address_length: u8,
-    address: [u8; 8],
-}
-
-impl LinkLayerAddress {
-    fn of_interface(index: u32) -> Self {
-        Self {
-            family: rustix::net::AddressFamily::PACKET.as_raw(),
-            protocol: 0,
-            // The kernel's interface indices are positive `int`s.
-            index: i32::try_from(index).unwrap_or(0),
-            hardware_type: 0,
-            packet_type: 0,
-            address_length: 0,
-            address: [0; 8],
-        }
-    }
-}
-
-// JUSTIFICATION: neither rustix, socket2 nor the standard library has a safe link-layer socket address,
-// and without one a packet socket cannot be bound to an interface.
-// SAFETY: the pointer is to a `repr(C)` struct that has the layout of `struct sockaddr_ll` and is borrowed
-// for the whole call of `f`, and the length is the struct's own.
-#[expect(unsafe_code, reason = "see the justification above")]
-unsafe impl SocketAddrArg for LinkLayerAddress {
-    unsafe fn with_sockaddr<R>(
-        &self,
-        f: impl FnOnce(*const SocketAddrOpaque, SocketAddrLen) -> R,
-    ) -> R {
-        const LENGTH: SocketAddrLen = 20;
-        const { assert!(size_of::<Self>() == LENGTH as usize) };
-        f(std::ptr::from_ref(self).cast(), LENGTH)
-    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! | [`clock`] | the one clock of the router | nothing |
 //! | [`socket`] | VRRP datagrams | `CAP_NET_RAW` |
 //! | [`arp`] | gratuitous ARP | `CAP_NET_RAW` |
+//! | [`ndp`] | unsolicited neighbour advertisements | `CAP_NET_RAW` |
 //! | [`address`] | the state of interfaces; virtual addresses kept in place | `CAP_NET_ADMIN` |
 //! | [`link`] | whether an interface exists | nothing |
 //! | [`process`] | processes by name, and events when they start and exit | nothing |
@@ -18,6 +19,8 @@ pub mod address;
 pub mod arp;
 pub mod clock;
 pub mod link;
+pub mod ndp;
+mod packet_socket;
 pub mod process;
 pub mod rights;
 pub mod role;

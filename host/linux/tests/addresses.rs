@@ -7,13 +7,14 @@
 
 mod common;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, UdpSocket};
 use std::time::Instant;
 
 use common::{Namespace, PATIENCE, is_root, readable};
 use vrrp_linux::address::{
     AddressThread, DesiredAddress, LinkState, NetlinkEvent, remove_left_over_blocking,
 };
+use vrrp_linux::ndp::NdpSocket;
 
 const VIP: &str = "172.27.0.247";
 const SHOW: &str = "-d address show dev eth0";
@@ -46,10 +47,6 @@ fn an_address_is_added_and_removed() {
         shown.contains("inet6 fd00::247/128 scope global"),
         "{shown}"
     );
-    assert!(
-        !shown.contains("fd00::247/128 scope global tentative"),
-        "{shown}"
-    );
 
     thread.set_desired(&[]);
     let mut absent = [thread.next_absent(), thread.next_absent()];
@@ -58,6 +55,130 @@ fn an_address_is_added_and_removed() {
     let shown = one.ip(SHOW);
     assert!(!shown.contains("247"), "{shown}");
     assert!(shown.contains("172.27.0.1/24"), "{shown}");
+}
+
+/// `IFA_F_NODAD`: an address that moves must be usable when it arrives, though its last owner may still have it.
+#[test]
+fn an_ipv6_address_is_usable_at_once_and_on_two_hosts_for_a_moment() {
+    if !is_root("an_ipv6_address_is_usable_at_once_and_on_two_hosts_for_a_moment") {
+        return;
+    }
+    const ADDRESSES: [&str; 2] = ["fe80::51", "fd00::247"];
+    let (one, other) = Namespace::pair();
+    let hosts = [&one, &other];
+    // Detection is on: the addresses that the kernel made for itself had to pass it.
+    for host in hosts {
+        host.link_local("eth0");
+    }
+    let threads = hosts.map(|host| {
+        let thread = Watched::spawn(host, &["eth0"]);
+        thread.set_desired(&ADDRESSES);
+        for _ in ADDRESSES {
+            thread.next_present();
+            let shown = host.ip(SHOW);
+            assert!(!shown.contains("tentative"), "{shown}");
+        }
+        thread
+    });
+    for host in hosts {
+        // The kernel lets nobody bind to an address whose uniqueness it does not know yet.
+        host.run(|| UdpSocket::bind("[fd00::247]:0").unwrap());
+        let groups = host.ip("-6 maddress show dev eth0");
+        assert!(groups.contains("ff02::1:ff00:247"), "{groups}");
+        assert!(groups.contains("ff02::1:ff00:51"), "{groups}");
+    }
+    // Each hears that the other one has them. What follows on the wire shows when it has heard.
+    for (host, other_host) in [(&one, &other), (&other, &one)] {
+        host.ip("neighbour replace fd00::99 lladdr 02:00:00:00:00:98 dev eth0 nud stale");
+        let ndp = other_host.run(|| NdpSocket::open("eth0").unwrap());
+        for address in ADDRESSES.into_iter().chain(["fd00::99"]) {
+            let address = address.parse().unwrap();
+            ndp.unsolicited_advertisement(address, [2, 0, 0, 0, 0, 0x99])
+                .unwrap();
+        }
+        host.wait_until("-6 neighbour show dev eth0", |shown| {
+            shown.contains("fd00::99 lladdr 02:00:00:00:00:99")
+        });
+        let shown = host.ip(SHOW);
+        assert!(!shown.contains("dadfailed"), "{shown}");
+        assert!(!shown.contains("tentative"), "{shown}");
+        host.run(|| UdpSocket::bind("[fd00::247]:0").unwrap());
+    }
+    for (host, thread) in hosts.iter().zip(&threads) {
+        thread.set_desired(&[]);
+        for _ in ADDRESSES {
+            thread.next_absent();
+        }
+        let groups = host.ip("-6 maddress show dev eth0");
+        assert!(!groups.contains("ff02::1:ff00:247"), "{groups}");
+    }
+}
+
+/// The host's own connections must not break when a virtual address moves away.
+#[test]
+fn an_ipv6_address_without_network_is_nobodys_source() {
+    if !is_root("an_ipv6_address_without_network_is_nobodys_source") {
+        return;
+    }
+    let (one, _other) = Namespace::pair();
+    one.ip("address add fd00::1/64 dev eth0 nodad");
+    one.link_local("eth0");
+    let thread = Watched::spawn(&one, &["eth0"]);
+    let source_for = |destination: &str| {
+        let route = one.ip(&format!("-6 route get {destination}"));
+        let mut words = route.split_whitespace();
+        words.find(|word| *word == "src").unwrap();
+        words.next().unwrap().to_owned()
+    };
+    thread.set_desired(&["fd00::247"]);
+    thread.next_present();
+    assert_eq!(source_for("fd00::246"), "fd00::1");
+    // What the kernel would do otherwise.
+    one.ip("address add fd00::9246/128 dev eth0 nodad");
+    assert_eq!(source_for("fd00::9247"), "fd00::9246");
+
+    // With a network it is an address like any other.
+    let prefix_length = 64;
+    thread.thread.set_desired(vec![DesiredAddress {
+        interface: "eth0".to_owned(),
+        address: "fd00:1::247".parse().unwrap(),
+        prefix_length,
+    }]);
+    thread.next_absent();
+    thread.next_present();
+    assert_eq!(source_for("fd00:1::1"), "fd00:1::247");
+    let shown = one.ip(SHOW);
+    assert!(!shown.contains("deprecated"), "{shown}");
+}
+
+#[test]
+fn a_virtual_or_unproven_link_local_address_is_not_the_interfaces_own() {
+    if !is_root("a_virtual_or_unproven_link_local_address_is_not_the_interfaces_own") {
+        return;
+    }
+    let (one, _other) = Namespace::pair();
+    let own = one.link_local("eth0");
+    let thread = Watched::spawn(&one, &["eth0"]);
+    let link_locals = |link: &LinkState| -> Vec<IpAddr> {
+        let addresses = link.addresses.iter().map(|(address, _)| *address);
+        addresses
+            .filter(|address| matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local()))
+            .collect()
+    };
+    assert_eq!(link_locals(&thread.next_link()), [own]);
+    thread.set_desired(&["fe80::51"]);
+    thread.next_present();
+    // The kernel makes an address of its own again, and looks for a second to see whether it is unique.
+    one.ip("link set eth0 down");
+    let down = thread.next_link_that(|link| !link.up && link_locals(link).is_empty());
+    assert_eq!(link_locals(&down), [IpAddr::V6(own); 0]);
+    one.ip("link set eth0 up");
+    let up = thread.next_link_that(|link| link.up);
+    assert_eq!(link_locals(&up), [IpAddr::V6(own); 0], "{up:?}");
+    let proven = thread.next_link_that(|link| !link_locals(link).is_empty());
+    assert_eq!(link_locals(&proven), [own]);
+    let shown = one.ip(SHOW);
+    assert!(shown.contains("fe80::51/128"), "{shown}");
 }
 
 #[test]

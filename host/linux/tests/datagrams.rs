@@ -15,8 +15,10 @@ use common::{Namespace, PATIENCE, is_root, readable};
 use rustix::net::{RecvFlags, recv};
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
 use socket2::{Domain, Protocol, Socket, Type};
+use vrrp::Family;
+use vrrp::packet::MULTICAST_IPV4;
 use vrrp_linux::arp::{ArpSocket, gratuitous_arp_frame};
-use vrrp_linux::socket::{OpenSocketError, Received, VRRP_GROUP_V4, VrrpSocket};
+use vrrp_linux::socket::{OpenSocketError, Received, VrrpSocket};
 
 const PAYLOAD: &[u8] = &[0x31, 251, 100, 1, 0, 100, 0, 0, 172, 27, 0, 247];
 const VIP: Ipv4Addr = Ipv4Addr::new(172, 27, 0, 247);
@@ -27,8 +29,8 @@ fn a_datagram_arrives_as_it_was_sent() {
         return;
     }
     let (one, other) = Namespace::pair();
-    let sender = one.run(|| VrrpSocket::open("eth0").unwrap());
-    let receiver = other.run(|| VrrpSocket::open("eth0").unwrap());
+    let sender = one.run(|| VrrpSocket::open("eth0", Family::V4).unwrap());
+    let receiver = other.run(|| VrrpSocket::open("eth0", Family::V4).unwrap());
     let mut buffer = [0; 2048];
     assert_eq!(receiver.recv(&mut buffer).unwrap(), None);
 
@@ -36,13 +38,13 @@ fn a_datagram_arrives_as_it_was_sent() {
     let owners = [Ipv4Addr::new(172, 27, 0, 1), VIP];
     for source in owners {
         sender
-            .send(source.into(), VRRP_GROUP_V4.into(), PAYLOAD)
+            .send(source.into(), MULTICAST_IPV4.into(), PAYLOAD)
             .unwrap();
         assert_eq!(
             receive(&receiver, &mut buffer),
             Received {
                 source: source.into(),
-                destination: VRRP_GROUP_V4.into(),
+                destination: MULTICAST_IPV4.into(),
                 ttl: Some(255),
                 payload: PAYLOAD,
             }
@@ -58,8 +60,8 @@ fn unicast_works_too() {
         return;
     }
     let (one, other) = Namespace::pair();
-    let sender = one.run(|| VrrpSocket::open("eth0").unwrap());
-    let receiver = other.run(|| VrrpSocket::open("eth0").unwrap());
+    let sender = one.run(|| VrrpSocket::open("eth0", Family::V4).unwrap());
+    let receiver = other.run(|| VrrpSocket::open("eth0", Family::V4).unwrap());
     let destination = IpAddr::from([172, 27, 0, 2]);
     sender
         .send(IpAddr::from([172, 27, 0, 1]), destination, PAYLOAD)
@@ -76,14 +78,18 @@ fn the_header_has_the_type_of_service_of_control_traffic() {
         return;
     }
     let (one, other) = Namespace::pair();
-    let sender = one.run(|| VrrpSocket::open("eth0").unwrap());
+    let sender = one.run(|| VrrpSocket::open("eth0", Family::V4).unwrap());
     let (_member, raw) = other.run(|| {
         let raw = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(112))).unwrap();
         // The kernel takes no datagrams of a group that nobody has joined.
-        (VrrpSocket::open("eth0").unwrap(), raw)
+        (VrrpSocket::open("eth0", Family::V4).unwrap(), raw)
     });
     sender
-        .send(IpAddr::from([172, 27, 0, 1]), VRRP_GROUP_V4.into(), PAYLOAD)
+        .send(
+            IpAddr::from([172, 27, 0, 1]),
+            MULTICAST_IPV4.into(),
+            PAYLOAD,
+        )
         .unwrap();
     let datagram = receive_raw(&raw);
     assert_eq!(datagram[1], 0xC0);
@@ -113,29 +119,29 @@ fn what_cannot_be_sent_is_an_error_and_the_socket_survives_it() {
         return;
     }
     let (one, other) = Namespace::pair();
-    let sender = one.run(|| VrrpSocket::open("eth0").unwrap());
+    let sender = one.run(|| VrrpSocket::open("eth0", Family::V4).unwrap());
     let arp = one.run(|| ArpSocket::open("eth0").unwrap());
-    let receiver = other.run(|| VrrpSocket::open("eth0").unwrap());
+    let receiver = other.run(|| VrrpSocket::open("eth0", Family::V4).unwrap());
     let source = IpAddr::from([172, 27, 0, 1]);
 
     assert!(
         sender
-            .send("fe80::1".parse().unwrap(), VRRP_GROUP_V4.into(), PAYLOAD)
+            .send("fe80::1".parse().unwrap(), MULTICAST_IPV4.into(), PAYLOAD)
             .is_err()
     );
     assert!(
         sender
-            .send(source, VRRP_GROUP_V4.into(), &[0; 65_536])
+            .send(source, MULTICAST_IPV4.into(), &[0; 65_536])
             .is_err()
     );
     one.ip("link set eth0 down");
-    assert!(sender.send(source, VRRP_GROUP_V4.into(), PAYLOAD).is_err());
+    assert!(sender.send(source, MULTICAST_IPV4.into(), PAYLOAD).is_err());
     assert!(arp.gratuitous_arp(VIP, [2, 0, 0, 0, 0, 1]).is_err());
 
     one.ip("link set eth0 up");
     one.wait_until("link show eth0", |output| output.contains("LOWER_UP"));
     let mut buffer = [0; 2048];
-    sender.send(source, VRRP_GROUP_V4.into(), PAYLOAD).unwrap();
+    sender.send(source, MULTICAST_IPV4.into(), PAYLOAD).unwrap();
     assert_eq!(receive(&receiver, &mut buffer).payload, PAYLOAD);
 }
 
@@ -145,7 +151,12 @@ fn opening_says_what_is_missing() {
         return;
     }
     let (one, _other) = Namespace::pair();
-    let (no_socket, no_arp) = one.run(|| (VrrpSocket::open("eth1"), ArpSocket::open("eth1")));
+    let (no_socket, no_arp) = one.run(|| {
+        (
+            VrrpSocket::open("eth1", Family::V4),
+            ArpSocket::open("eth1"),
+        )
+    });
     assert!(
         matches!(no_socket, Err(OpenSocketError::NoSuchInterface { .. })),
         "{no_socket:?}"
@@ -161,7 +172,10 @@ fn opening_says_what_is_missing() {
             ..capabilities(None).unwrap()
         };
         set_capabilities(None, none).unwrap();
-        (VrrpSocket::open("eth0"), ArpSocket::open("eth0"))
+        (
+            VrrpSocket::open("eth0", Family::V4),
+            ArpSocket::open("eth0"),
+        )
     });
     assert!(
         matches!(no_socket, Err(OpenSocketError::NotPermitted { .. })),

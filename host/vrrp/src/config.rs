@@ -266,14 +266,17 @@ pub struct RouterConfig {
 }
 
 /// An address family. The same VRID in both is two virtual routers (RFC 9568 §1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Family {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Family {
+    /// IPv4.
     V4,
+    /// IPv6.
     V6,
 }
 
 impl Family {
-    pub(crate) fn of(address: &IpAddr) -> Self {
+    /// The family of an address.
+    pub fn of(address: &IpAddr) -> Self {
         match address {
             IpAddr::V4(_) => Self::V4,
             IpAddr::V6(_) => Self::V6,

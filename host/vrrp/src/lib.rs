@@ -40,9 +40,9 @@ pub use action::{
     Transition,
 };
 pub use config::{
-    AnnounceConfig, CheckConfig, CheckId, ChecksumForm, GroupId, InstanceConfig, InstanceId,
-    InterfaceId, InterfaceTrack, OnError, OnFail, Peers, RouterConfig, SyncGroup, Track, Version,
-    VirtualAddress, VirtualRouterId,
+    AnnounceConfig, CheckConfig, CheckId, ChecksumForm, Family, GroupId, InstanceConfig,
+    InstanceId, InterfaceId, InterfaceTrack, OnError, OnFail, Peers, RouterConfig, SyncGroup,
+    Track, Version, VirtualAddress, VirtualRouterId,
 };
 pub use counters::{GlobalCounters, InstanceCounters};
 pub use discard::Discard;

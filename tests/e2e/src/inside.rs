@@ -2,20 +2,24 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use lab::Netns;
+use rustix::net::netdevice::name_to_index;
 use rustix::net::{Shutdown, shutdown};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::stage::INTERFACE;
+
 /// IP protocol number of VRRP (RFC 9568 §5.1.1.4).
 const VRRP: i32 = 112;
-/// Where VRRP Routers listen (RFC 9568 §5.1.1.2).
-const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
+/// Where VRRP Routers listen (RFC 9568 §5.1.1.2, §5.1.2.2).
+const GROUP_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
+const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12);
 
 /// Runs `body` on a thread that is in the host's network namespace. Sockets made there stay there.
 ///
@@ -40,42 +44,72 @@ pub fn inside<T: Send>(host: &Netns, body: impl FnOnce() -> T + Send) -> T {
 #[derive(Debug)]
 pub struct Forger {
     socket: Socket,
+    group: SocketAddr,
 }
 
 impl Forger {
-    /// Ready to send from this address of the host.
+    /// Ready to send from this address of the host's [`INTERFACE`], and in its family.
     ///
     /// # Panics
     ///
     /// When the host does not have the address.
     #[must_use]
-    pub fn new(host: &Netns, source: Ipv4Addr) -> Self {
-        let open = || -> io::Result<Socket> {
-            let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(VRRP)))?;
-            socket.bind(&SocketAddr::from((source, 0)).into())?;
-            socket.set_multicast_if_v4(&source)?;
-            Ok(socket)
+    pub fn new(host: &Netns, source: impl Into<IpAddr>) -> Self {
+        let open = |source| match source {
+            IpAddr::V4(source) => {
+                let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(VRRP)))?;
+                socket.bind(&SocketAddr::from((source, 0)).into())?;
+                socket.set_multicast_if_v4(&source)?;
+                let group = SocketAddr::from((GROUP_V4, 0));
+                Ok::<_, io::Error>(Self { socket, group })
+            }
+            IpAddr::V6(source) => {
+                let socket = Socket::new(Domain::IPV6, Type::RAW, Some(Protocol::from(VRRP)))?;
+                let index = name_to_index(&socket, INTERFACE)?;
+                socket.bind(&SocketAddrV6::new(source, 0, 0, index).into())?;
+                let group = SocketAddrV6::new(GROUP_V6, 0, 0, index).into();
+                Ok(Self { socket, group })
+            }
         };
-        let socket = inside(host, open).expect("root may open a raw socket");
-        Self { socket }
+        let source = source.into();
+        inside(host, || open(source)).expect("root may open a raw socket")
     }
 
-    /// Sends a message behind an IP header with this TTL.
+    /// Sends a message behind an IP header with this TTL or hop limit.
     ///
     /// # Panics
     ///
     /// When the kernel does not take it.
     pub fn send(&self, ttl: u8, message: &[u8]) {
-        let sent = self
-            .socket
-            .set_multicast_ttl_v4(ttl.into())
-            .and_then(|()| {
-                let group = SocketAddrV4::new(GROUP, 0).into();
-                self.socket.send_to(message, &group)
-            })
+        let set = match self.group {
+            SocketAddr::V4(_) => self.socket.set_multicast_ttl_v4(ttl.into()),
+            SocketAddr::V6(_) => self.socket.set_multicast_hops_v6(ttl.into()),
+        };
+        let sent = set
+            .and_then(|()| self.socket.send_to(message, &self.group.into()))
             .expect("the host can send");
         assert_eq!(sent, message.len());
     }
+}
+
+/// Whether a host answers at an address of the link: its neighbour finds it, and it says that nobody listens there.
+///
+/// # Panics
+///
+/// When `from` has no [`INTERFACE`].
+#[must_use]
+pub fn answers(from: &Netns, address: Ipv6Addr) -> bool {
+    /// The discard service, which nobody runs.
+    const PORT: u16 = 9;
+    let answer = inside(from, || {
+        let socket = Socket::new(Domain::IPV6, Type::DGRAM, None)?;
+        let index = name_to_index(&socket, INTERFACE)?;
+        socket.connect(&SocketAddrV6::new(address, PORT, 0, index).into())?;
+        socket.set_read_timeout(Some(Duration::from_secs(5)))?;
+        socket.send(b"?")?;
+        (&socket).read(&mut [0])
+    });
+    answer.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
 }
 
 /// An HTTP server on the loopback of a host, which answers every request with 200. Dropping it stops it.

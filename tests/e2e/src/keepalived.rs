@@ -2,31 +2,53 @@
 
 use std::fs;
 
-use lab::{Netns, Process, Signal};
+use lab::{Netns, Process, Signal, wait_until};
+use rustix::process::Pid;
 use tempfile::TempDir;
 
-use crate::daemon::LIMIT;
+use crate::daemon::{LIMIT, is_running, kill, process_state};
 use crate::stage::{INSTANCE, INTERFACE, SHARED};
 
-/// A running keepalived. Dropping it kills it.
+const CONFIGURATION: &str = "keepalived.conf";
+const KEEPALIVED_PID: &str = "keepalived.pid";
+const VRRP_PID: &str = "vrrp.pid";
+const CHECKERS_PID: &str = "checkers.pid";
+
+/// A running keepalived. Dropping it kills its first process, which takes the other with it.
 #[derive(Debug)]
 pub struct Keepalived {
-    /// Its log, and signals to it.
+    /// Its log and its exit status.
     pub process: Process,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Keepalived {
-    /// Starts it on a host, with the instance of [`crate::stage::cluster`], which advertises every 100 ms, or every second
-    /// in version 2. `options` are more lines of the instance, its priority among them.
+    /// Starts it with this configuration.
     ///
     /// # Panics
     ///
-    /// When it cannot be started.
+    /// When the files cannot be written or the program cannot be started.
     #[must_use]
-    pub fn start(host: &Netns, version: u8, options: &str) -> Self {
+    pub fn start(host: &Netns, configuration: &str) -> Self {
+        let folder = TempDir::with_prefix("keepalived-").expect("a temporary folder can be made");
+        fs::write(folder.path().join(CONFIGURATION), configuration)
+            .expect("its configuration can be written");
+        Self {
+            process: spawn(host, &folder),
+            folder,
+        }
+    }
+
+    /// Starts it with the instance of [`crate::stage::cluster`], which advertises every 100 ms, or every second in version 2.
+    /// `options` are more lines of the instance, its priority among them.
+    ///
+    /// # Panics
+    ///
+    /// As [`Keepalived::start`].
+    #[must_use]
+    pub fn start_instance(host: &Netns, version: u8, options: &str) -> Self {
         let interval = if version == 2 { "1" } else { "0.1" };
-        Self::with(
+        Self::start(
             host,
             &format!(
                 "global_defs {{\n    vrrp_version {version}\n}}\n\
@@ -36,71 +58,100 @@ impl Keepalived {
         )
     }
 
-    /// Starts it with this keepalived.conf.
+    /// Starts it again, after it has ended, with the same configuration, as after a boot: there are no files of process ids.
     ///
     /// # Panics
     ///
-    /// When it cannot be started.
-    #[must_use]
-    pub fn with(host: &Netns, configuration: &str) -> Self {
-        let folder = TempDir::with_prefix("keepalived-").expect("a temporary folder can be made");
-        let path = |name: &str| {
-            let path = folder.path().join(name);
-            path.to_str().expect("our paths are UTF-8").to_owned()
-        };
-        let file = path("keepalived.conf");
-        fs::write(&file, configuration).expect("keepalived.conf can be written");
-        let process = host
-            .spawn(&[
-                "keepalived",
-                "--dont-fork",
-                "--log-console",
-                "--log-detail",
-                "--use-file",
-                &file,
-                "--pid",
-                &path("keepalived.pid"),
-                "--vrrp_pid",
-                &path("vrrp.pid"),
-                "--checkers_pid",
-                &path("checkers.pid"),
-            ])
-            .expect("keepalived can be started");
-        Self {
-            process,
-            _folder: folder,
+    /// When the program cannot be started.
+    pub fn start_again(&mut self, host: &Netns) {
+        for name in [KEEPALIVED_PID, VRRP_PID, CHECKERS_PID] {
+            // In order, it removed them itself.
+            _ = fs::remove_file(self.folder.path().join(name));
         }
+        self.process = spawn(host, &self.folder);
     }
 
-    /// Waits until it says that it is MASTER.
+    /// Waits until its only instance has entered a state so many times, in the word of its log.
     ///
     /// # Panics
     ///
-    /// When it does not; tells what it has logged.
-    pub fn wait_for_master(&self) {
-        self.wait_for_log("Entering MASTER STATE");
+    /// When it has not within [`LIMIT`].
+    pub fn wait_for_state(&self, state: &str, times: usize) {
+        let entered = format!("Entering {state} STATE");
+        wait_until(LIMIT, &format!("keepalived: {entered}"), || {
+            let log = self.process.log();
+            if log.matches(&entered).count() >= times {
+                Ok(())
+            } else {
+                Err(log)
+            }
+        })
+        .unwrap_or_else(|error| panic!("{error}"));
     }
 
-    /// Waits until it has logged a text.
+    /// Has it stop in order, and waits until it has.
     ///
     /// # Panics
     ///
-    /// When it does not; tells what it has logged.
-    pub fn wait_for_log(&self, text: &str) {
-        self.process
-            .wait_for_log(LIMIT, text)
-            .unwrap_or_else(|error| panic!("{error}"));
-    }
-
-    /// Stops it in order: it gives its address away.
-    ///
-    /// # Panics
-    ///
-    /// When it does not end.
+    /// When it does not stop.
     pub fn stop(&mut self) {
         self.process
             .signal(Signal::TERM)
-            .expect("a process of ours takes signals");
-        self.process.wait(LIMIT).expect("keepalived ends");
+            .and_then(|()| self.process.wait(LIMIT))
+            .expect("keepalived stops");
     }
+
+    /// Ends both its processes so that neither sees the other one end: a power cut of the daemon.
+    ///
+    /// # Panics
+    ///
+    /// When one of them is gone already.
+    pub fn cut_power(&mut self) {
+        let first = i32::try_from(self.process.id()).ok();
+        let first = first.and_then(Pid::from_raw).expect("it has an id");
+        let vrrp = fs::read_to_string(self.folder.path().join(VRRP_PID)).ok();
+        let vrrp = vrrp.and_then(|pid| Pid::from_raw(pid.trim().parse().ok()?));
+        let vrrp = vrrp.expect("its second process has an id");
+        kill(first, Signal::STOP);
+        wait_until(LIMIT, "keepalived to be stopped", || {
+            match process_state(first) {
+                Some('T') => Ok(()),
+                seen => Err(format!("{seen:?}")),
+            }
+        })
+        .expect("a stopped process stops");
+        kill(vrrp, Signal::KILL);
+        kill(first, Signal::KILL);
+        self.process.wait(LIMIT).expect("a killed process ends");
+        wait_until(LIMIT, "keepalived to end", || {
+            if is_running(vrrp) {
+                Err("it runs")
+            } else {
+                Ok(())
+            }
+        })
+        .expect("a killed process ends");
+    }
+}
+
+fn spawn(host: &Netns, folder: &TempDir) -> Process {
+    let path = |name: &str| {
+        let path = folder.path().join(name);
+        path.to_str().expect("our paths are UTF-8").to_owned()
+    };
+    host.spawn(&[
+        "keepalived",
+        "--dont-fork",
+        "--log-console",
+        "--log-detail",
+        "--use-file",
+        &path(CONFIGURATION),
+        "--pid",
+        &path(KEEPALIVED_PID),
+        "--vrrp_pid",
+        &path(VRRP_PID),
+        "--checkers_pid",
+        &path(CHECKERS_PID),
+    ])
+    .expect("keepalived can be started")
 }

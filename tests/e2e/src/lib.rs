@@ -6,6 +6,7 @@
 pub mod checked;
 pub mod daemon;
 pub mod inside;
+pub mod ipv6;
 pub mod keepalived;
 pub mod metronome;
 pub mod refused;

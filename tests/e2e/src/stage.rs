@@ -1,16 +1,16 @@
 //! Two light hosts on a segment, and the cluster.toml that both have.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use lab::{Netns, Port, Segment};
 use serde_json::Value;
 
 /// The address of the host `first`.
-pub const FIRST: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+pub const FIRST: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 /// The address of the host `second`.
-pub const SECOND: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
+pub const SECOND: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2));
 /// The virtual address of [`INSTANCE`].
-pub const SHARED: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 100);
+pub const SHARED: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 100));
 /// The one instance of [`cluster`].
 pub const INSTANCE: &str = "VI_1";
 /// The interface of both hosts.

@@ -1,6 +1,6 @@
 //! When what was on the wire, and who had an address meanwhile.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use lab::{AddressChange, Frame};
@@ -14,7 +14,7 @@ pub struct Sent {
 
 /// The advertisements of one sender, oldest first.
 #[must_use]
-pub fn advertisements(frames: &[Frame], sender: Ipv4Addr) -> Vec<Sent> {
+pub fn advertisements(frames: &[Frame], sender: IpAddr) -> Vec<Sent> {
     frames
         .iter()
         .filter(|frame| frame.sender() == Some(sender))
@@ -41,17 +41,12 @@ pub fn longest_gap(sent: &[Sent]) -> Duration {
         .expect("a gap is between two advertisements")
 }
 
-/// When the first gratuitous ARP for `address` was sent at or after `from`.
+/// When the first gratuitous ARP or unsolicited neighbour advertisement for `address` was sent at or after `from`.
 #[must_use]
-pub fn announced(frames: &[Frame], address: Ipv4Addr, from: SystemTime) -> Option<SystemTime> {
+pub fn announced(frames: &[Frame], address: IpAddr, from: SystemTime) -> Option<SystemTime> {
     frames
         .iter()
-        .find(|frame| {
-            frame.at >= from
-                && frame
-                    .gratuitous_arp()
-                    .is_some_and(|arp| arp.sender == address)
-        })
+        .find(|frame| frame.at >= from && frame.announced() == Some(address))
         .map(|frame| frame.at)
 }
 
@@ -70,7 +65,7 @@ pub fn assert_good(frames: &[Frame]) {
 #[must_use]
 pub fn changed(
     changes: &[AddressChange],
-    address: Ipv4Addr,
+    address: IpAddr,
     added: bool,
     from: SystemTime,
 ) -> Option<SystemTime> {
@@ -85,7 +80,7 @@ pub fn changed(
 pub fn longest_overlap(
     one: &[AddressChange],
     other: &[AddressChange],
-    address: Ipv4Addr,
+    address: IpAddr,
 ) -> Duration {
     let others = periods(other, address);
     periods(one, address)
@@ -102,7 +97,7 @@ pub fn longest_overlap(
 
 /// From when to when a host had `address`. What it had before its first change, it had from the beginning of time, and what
 /// it has after the last, it has until now.
-fn periods(changes: &[AddressChange], address: Ipv4Addr) -> Vec<(SystemTime, SystemTime)> {
+fn periods(changes: &[AddressChange], address: IpAddr) -> Vec<(SystemTime, SystemTime)> {
     let mut changes = changes
         .iter()
         .filter(|change| change.address == address)
@@ -129,11 +124,22 @@ pub fn elapsed(from: SystemTime, to: SystemTime) -> Duration {
     to.duration_since(from).unwrap_or_default()
 }
 
+/// From `from` to `to`, which may be earlier: milliseconds.
+#[must_use]
+pub fn milliseconds(from: SystemTime, to: SystemTime) -> f64 {
+    match to.duration_since(from) {
+        Ok(later) => later.as_secs_f64() * 1e3,
+        Err(earlier) => earlier.duration().as_secs_f64() * -1e3,
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
-    const ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 100);
+    const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 100));
 
     fn at(milliseconds: u64) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_millis(milliseconds)

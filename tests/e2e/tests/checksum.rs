@@ -68,8 +68,8 @@ fn the_checksum_of_rfc_9568_is_wrong_by_the_older_rfc() {
 #[test]
 fn a_backup_with_the_checksum_of_rfc_9568_understands_keepalived() {
     let stage = Stage::new().unwrap();
-    let keepalived = Keepalived::start(&stage.first, 3, "state MASTER\n    priority 100");
-    keepalived.wait_for_master();
+    let keepalived = Keepalived::start_instance(&stage.first, 3, "state MASTER\n    priority 100");
+    keepalived.wait_for_state("MASTER", 1);
 
     let second = Daemon::start(&stage.second, "second", &cluster(RFC9568));
     second.wait_for_state(INSTANCE, State::Backup);

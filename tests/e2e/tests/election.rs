@@ -6,7 +6,7 @@
     reason = "a test prints what it measures, and fails by unwrapping"
 )]
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use e2e::daemon::{Daemon, LIMIT};
@@ -110,7 +110,7 @@ fn without_preempt_the_lower_priority_stays_master() {
 }
 
 /// Waits until a daemon knows that `master` is the MASTER.
-fn wait_until_heard(daemon: &Daemon, master: Ipv4Addr) {
+fn wait_until_heard(daemon: &Daemon, master: IpAddr) {
     daemon.wait_for("a MASTER to be heard", |status| {
         status["instances"][INSTANCE]["master"]["address"] == master.to_string()
     });

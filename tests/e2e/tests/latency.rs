@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use e2e::checked::Checked;
 use e2e::daemon::{Daemon, LIMIT};
 use e2e::stage::{FIRST, INSTANCE, SECOND, Stage, cluster, cluster_at};
-use e2e::wire::{Sent, advertisements, assert_good};
+use e2e::wire::{Sent, advertisements, assert_good, milliseconds};
 use lab::Signal;
 use lab::scenario::State;
 
@@ -145,13 +145,5 @@ fn takeover(interval: Duration, times: usize) {
             (-EARLY_MS..LATE_MS).contains(&difference),
             "{first}{second}"
         );
-    }
-}
-
-/// From `from` to `to`, which may be earlier.
-fn milliseconds(from: SystemTime, to: SystemTime) -> f64 {
-    match to.duration_since(from) {
-        Ok(later) => later.as_secs_f64() * 1e3,
-        Err(earlier) => earlier.duration().as_secs_f64() * -1e3,
     }
 }

@@ -28,7 +28,7 @@ const INTERVAL: Duration = Duration::from_millis(100);
 const LATE: Duration = Duration::from_millis(20);
 /// The instance in version 2, beside the one in version 3.
 const SECOND_INSTANCE: &str = "VI_2";
-const SECOND_ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 101);
+const SECOND_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 101));
 const VIRTUAL_ROUTER_IDS: [u8; 2] = [51, 52];
 const FORGER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 3);
 const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
@@ -188,7 +188,7 @@ fn assert_on_time(frames: &[Frame], stalls: &Stalls, attack: &Attack) {
     for (id, interval) in VIRTUAL_ROUTER_IDS.into_iter().zip([1, 10]) {
         let of_master: Vec<Frame> = frames
             .iter()
-            .filter(|frame| frame.sender() != Some(FORGER))
+            .filter(|frame| frame.sender() != Some(FORGER.into()))
             .filter(|frame| {
                 frame
                     .advertisement()
@@ -212,10 +212,10 @@ fn assert_on_time(frames: &[Frame], stalls: &Stalls, attack: &Attack) {
         );
     }
     let took = |frame: &&Frame| {
-        let address = frame.gratuitous_arp().map(|arp| arp.sender);
         let is_master = frames
             .iter()
             .any(|other| other.sender() == Some(FIRST) && other.source == frame.source);
+        let address = frame.announced();
         address.is_some_and(|address| [SHARED, SECOND_ADDRESS].contains(&address)) && !is_master
     };
     assert_eq!(frames.iter().find(took), None, "{}", attack.backup);
@@ -307,7 +307,7 @@ fn whole(version: Version, virtual_router_id: u8, priority: u8) -> Vec<u8> {
         priority,
         interval,
         checksum: ChecksumForm::Rfc9568,
-        addresses: vec![IpAddr::V4(address)],
+        addresses: vec![address],
     };
     advertisement.emit(FORGER.into(), GROUP.into())
 }

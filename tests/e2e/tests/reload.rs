@@ -6,7 +6,7 @@
     reason = "a test prints what it measures, and fails by unwrapping"
 )]
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, SystemTime};
 
 use e2e::daemon::{Daemon, LIMIT};
@@ -20,10 +20,10 @@ const INTERVAL: Duration = Duration::from_millis(100);
 /// How much later than due an advertisement may be, on a machine that is never late itself.
 const LATE: Duration = Duration::from_millis(5);
 const PRIORITIES: &str = "priority = { first = 200, second = 100 }";
-const OTHER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 101);
+const OTHER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 101));
 
 /// A further instance of the file.
-fn instance(name: &str, virtual_router_id: u8, addresses: &[Ipv4Addr]) -> String {
+fn instance(name: &str, virtual_router_id: u8, addresses: &[IpAddr]) -> String {
     let addresses: Vec<String> = addresses
         .iter()
         .map(|address| format!("\"{address}\""))
@@ -135,8 +135,8 @@ fn an_unchanged_master_sends_every_advertisement_on_time() {
 #[test]
 fn an_address_moves_between_two_instances_without_being_away() {
     let stage = Stage::new().unwrap();
-    let third = Ipv4Addr::new(192, 0, 2, 102);
-    let with = |first: &[Ipv4Addr], second: &[Ipv4Addr]| {
+    let third = IpAddr::from([192, 0, 2, 102]);
+    let with = |first: &[IpAddr], second: &[IpAddr]| {
         let list = first
             .iter()
             .map(|address| format!("\"{address}\""))

@@ -2,7 +2,7 @@
 
 #![expect(clippy::print_stdout, reason = "a test prints what it measures")]
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU8;
 use std::time::Duration;
 
@@ -18,8 +18,10 @@ use vrrp::{ChecksumForm, Version, VirtualRouterId};
 
 const UNICAST: &str = "priority = { first = 200, second = 100 }\nunicast = true";
 
+const BOTH_WAYS: [(IpAddr, IpAddr); 2] = [(FIRST, SECOND), (SECOND, FIRST)];
+
 /// From whom to whom advertisements went.
-fn ways(frames: &[Frame]) -> Vec<(Ipv4Addr, Ipv4Addr)> {
+fn ways(frames: &[Frame]) -> Vec<(IpAddr, IpAddr)> {
     let advertisements = frames
         .iter()
         .filter(|frame| frame.advertisement().is_some());
@@ -50,7 +52,7 @@ fn two_hosts_speak_to_each_other_and_to_nobody_else() {
     second.wait_for_advertisements(INSTANCE, 3);
     let frames = capture.stop().unwrap();
     assert_good(&frames);
-    assert_eq!(ways(&frames), [(FIRST, SECOND), (SECOND, FIRST)]);
+    assert_eq!(ways(&frames), BOTH_WAYS);
 }
 
 #[test]
@@ -90,8 +92,8 @@ fn keepalived_is_a_peer_in_both_roles() {
     let options = format!(
         "unicast_src_ip {FIRST}\n    unicast_peer {{\n        {SECOND}\n    }}\n    priority 150"
     );
-    let mut keepalived = Keepalived::start(&stage.first, 3, &options);
-    keepalived.wait_for_master();
+    let mut keepalived = Keepalived::start_instance(&stage.first, 3, &options);
+    keepalived.wait_for_state("MASTER", 1);
     let capture = stage.segment.capture().unwrap();
     let second = Daemon::start(&stage.second, "second", &cluster(UNICAST));
     second.wait_for("keepalived to be heard", |status| {
@@ -101,12 +103,12 @@ fn keepalived_is_a_peer_in_both_roles() {
     keepalived.stop();
     second.wait_for_state(INSTANCE, State::Master);
     // And back: with the higher priority it preempts.
-    let keepalived = Keepalived::start(&stage.first, 3, &options);
-    keepalived.wait_for_master();
+    let keepalived = Keepalived::start_instance(&stage.first, 3, &options);
+    keepalived.wait_for_state("MASTER", 1);
     second.wait_for_state(INSTANCE, State::Backup);
     let frames = capture.stop().unwrap();
     assert_good(&frames);
-    assert_eq!(ways(&frames), [(FIRST, SECOND), (SECOND, FIRST)]);
+    assert_eq!(ways(&frames), BOTH_WAYS);
     println!("unicast with keepalived on {INTERFACE}: MASTER, stopped, MASTER again");
 }
 

@@ -1,13 +1,13 @@
 //! When which address came and went, from the kernel's own notifications.
 
 use std::fs;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use crate::command::command;
 use crate::{Netns, Process, Result, wait_until};
 
-/// A running record of a host's IPv4 addresses.
+/// A running record of a host's addresses.
 #[derive(Debug)]
 pub struct AddressWatch {
     monitor: Process,
@@ -19,14 +19,14 @@ pub struct AddressChange {
     /// When the notification was read: within a scheduling delay of the change.
     pub at: SystemTime,
     pub interface: String,
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     pub added: bool,
 }
 
 impl AddressWatch {
     pub(crate) fn start(netns: &Netns) -> Result<Self> {
         let mut ip = command("ip");
-        ip.args(["-n", netns.name(), "-ts", "-o", "-4", "monitor", "address"]);
+        ip.args(["-n", netns.name(), "-ts", "-o", "monitor", "address"]);
         let monitor = Process::spawn(&mut ip)?;
         let id = monitor.id();
         wait_until(Duration::from_secs(10), "`ip monitor` to listen", || {
@@ -66,7 +66,7 @@ fn parse(line: &str) -> Option<AddressChange> {
     let mut words = rest.split_whitespace().skip(1);
     let interface = words.next()?.to_owned();
     let address = words
-        .skip_while(|word| *word != "inet")
+        .skip_while(|word| !matches!(*word, "inet" | "inet6"))
         .nth(1)?
         .split('/')
         .next()?
@@ -89,7 +89,7 @@ mod tests {
         let added = r"[2026-11-23T22:43:19.860177] 2: eth0    inet 172.27.0.247/32 scope global eth0\       valid_lft forever";
         let change = parse(added).unwrap();
         assert_eq!(change.interface, "eth0");
-        assert_eq!(change.address, Ipv4Addr::new(172, 27, 0, 247));
+        assert_eq!(change.address, IpAddr::from([172, 27, 0, 247]));
         assert!(change.added);
         assert_eq!(
             humantime::format_rfc3339_micros(change.at).to_string(),
@@ -105,6 +105,10 @@ mod tests {
             })
         );
         assert_eq!(parse("netns lab-1"), None);
+
+        let ipv6 = r"[2026-11-23T22:43:19.860177] 2: eth0    inet6 fe80::51/128 scope link deprecated proto 0x70 \       valid_lft forever preferred_lft 0sec";
+        let change = parse(ipv6).unwrap();
+        assert_eq!(change.address, "fe80::51".parse::<IpAddr>().unwrap());
     }
 
     #[test]

@@ -6,7 +6,7 @@ pub(crate) mod folder;
 pub(crate) mod journal;
 pub(crate) mod process;
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
@@ -36,7 +36,7 @@ const LAST_WORDS: usize = 80;
 #[derive(Debug)]
 pub struct Host {
     name: String,
-    address: Ipv4Addr,
+    address: IpAddr,
     supervisor: Child,
     leader: Pid,
     port: Port,
@@ -55,8 +55,9 @@ impl Host {
     /// # Errors
     ///
     /// Says what is missing on this machine, or what systemd printed when it does not come up in 30 s.
-    pub fn boot(segment: &Segment, name: &str, address: Ipv4Addr) -> Result<Self> {
+    pub fn boot(segment: &Segment, name: &str, address: impl Into<IpAddr>) -> Result<Self> {
         require()?;
+        let address = address.into();
         let netns = Netns::new(name)?;
         let port = segment.attach(&netns, Self::INTERFACE, (address, Self::PREFIX_LENGTH))?;
         let files = Folder::new(name)?;
@@ -83,7 +84,7 @@ impl Host {
 
     /// The address it was booted with.
     #[must_use]
-    pub fn address(&self) -> Ipv4Addr {
+    pub fn address(&self) -> IpAddr {
         self.address
     }
 

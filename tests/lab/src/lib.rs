@@ -26,7 +26,9 @@ mod sweep;
 mod wait;
 
 pub use address_watch::{AddressChange, AddressWatch};
-pub use capture::frame::{Advertisement, Arp, Checksum, Frame, Ip, Payload};
+pub use capture::frame::{
+    Advertisement, Arp, Checksum, Frame, Ip, NeighbourAdvertisement, Payload,
+};
 pub use capture::{Capture, Vrrpv3Checksum};
 pub use command::Output;
 pub use error::{Error, Result};

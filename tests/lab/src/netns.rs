@@ -1,7 +1,7 @@
 //! A host that is only a network stack.
 
 use std::fs::{self, File};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus};
@@ -102,13 +102,32 @@ impl Netns {
         AddressWatch::start(self)
     }
 
+    /// Gives an interface an address, which is usable at once: nobody looks for another host that has it.
+    ///
+    /// # Errors
+    ///
+    /// Fails when `ip` does.
+    pub fn add_address(
+        &self,
+        interface: &str,
+        address: impl Into<IpAddr>,
+        prefix_length: u8,
+    ) -> Result<()> {
+        let address = address.into();
+        let with_prefix_length = format!("{address}/{prefix_length}");
+        let mut args = vec!["address", "add", &with_prefix_length, "dev", interface];
+        args.extend(address.is_ipv6().then_some("nodad"));
+        self.ip(&args).map(drop)
+    }
+
     /// Whether an interface in here has this address at this moment.
     ///
     /// # Errors
     ///
     /// Fails when `ip` does.
-    pub fn has_address(&self, address: Ipv4Addr) -> Result<bool> {
-        let shown = self.ip(&["-o", "-4", "address", "show", "to", &address.to_string()])?;
+    pub fn has_address(&self, address: impl Into<IpAddr>) -> Result<bool> {
+        let address = address.into().to_string();
+        let shown = self.ip(&["-o", "address", "show", "to", &address])?;
         Ok(!shown.trim().is_empty())
     }
 

@@ -12,7 +12,7 @@ mod node;
 mod play;
 mod report;
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
 pub use daemon::{Daemon, State, Transition, Version, vrrp_host_binary};
@@ -27,13 +27,16 @@ pub const INSTANCE: &str = "VI_1";
 /// Its virtual router id.
 pub const VIRTUAL_ROUTER_ID: u8 = 251;
 /// The address that moves.
-pub const VIRTUAL_ADDRESS: Ipv4Addr = Ipv4Addr::new(172, 27, 0, 247);
+pub const VIRTUAL_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(172, 27, 0, 247));
 /// The service that it is for.
 pub const EXPORTER: &str = "prometheus-node-exporter.service";
 /// The host names, in the order of their priorities.
 pub const NAMES: [&str; 2] = ["master", "slave"];
 /// Their addresses.
-pub const ADDRESSES: [Ipv4Addr; 2] = [Ipv4Addr::new(172, 27, 0, 1), Ipv4Addr::new(172, 27, 0, 2)];
+pub const ADDRESSES: [IpAddr; 2] = [
+    IpAddr::V4(Ipv4Addr::new(172, 27, 0, 1)),
+    IpAddr::V4(Ipv4Addr::new(172, 27, 0, 2)),
+];
 /// The one configuration that every vrrp-host has.
 pub const CLUSTER_TOML: &str = include_str!("scenario/cluster.toml");
 

@@ -1,6 +1,6 @@
 //! An Ethernet segment and the ports on it.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::capture::Capture;
@@ -52,7 +52,12 @@ impl Segment {
     /// # Errors
     ///
     /// Fails when the host has an interface of that name.
-    pub fn attach(&self, host: &Netns, interface: &str, address: (Ipv4Addr, u8)) -> Result<Port> {
+    pub fn attach(
+        &self,
+        host: &Netns,
+        interface: &str,
+        address: (impl Into<IpAddr>, u8),
+    ) -> Result<Port> {
         let (address, prefix_length) = address;
         let name = format!("port{}", self.next_port.fetch_add(1, Ordering::Relaxed));
         self.netns.ip(&[
@@ -73,13 +78,7 @@ impl Segment {
         };
         self.netns
             .ip(&["link", "set", &port.name, "master", Self::BRIDGE, "up"])?;
-        host.ip(&[
-            "address",
-            "add",
-            &format!("{address}/{prefix_length}"),
-            "dev",
-            interface,
-        ])?;
+        host.add_address(interface, address, prefix_length)?;
         host.ip(&["link", "set", interface, "up"])?;
         Ok(port)
     }

@@ -152,7 +152,7 @@ fn a_capture_sees_every_frame_since_it_started() {
     let all = capture.stop().unwrap();
     assert_eq!(all[..frames.len()], frames);
     assert!(
-        all.iter().any(|frame| frame.sender() == Some(FIRST)),
+        all.iter().any(|frame| frame.sender() == Some(FIRST.into())),
         "{all:?}"
     );
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::ops::Range;
 
 use toml::Spanned;
 use toml::de::DeTable;
@@ -186,40 +187,57 @@ impl Draft {
         }
     }
 
-    /// The interface on which both speak as `id`, and where the other says so.
+    /// The interface on which both speak as `id` in one address family, and where the other says so.
     fn shares_link<'a>(
         &self,
         instance: &'a InstanceDraft,
         other: &InstanceDraft,
         id: &VirtualRouterId,
-    ) -> Option<(&'a str, std::ops::Range<usize>)> {
+    ) -> Option<(&'a str, Range<usize>)> {
         let other_id = other.virtual_router_id.as_ref()?;
-        let (mine, theirs) = (instance.interface.as_ref()?, other.interface.as_ref()?);
-        let interface = self.viewpoints().into_iter().find_map(|node| {
-            let interface = mine.at(node)?;
-            (theirs.at(node)? == interface).then_some(interface)
-        })?;
+        let interface = self.common_interface(instance, other)?;
         let is_unicast = |instance: &InstanceDraft| {
             let peers = instance.peers.as_ref();
             peers.is_some_and(PeersDraft::is_unicast)
         };
         // Multicast and unicast do not hear each other.
         let same_space = is_unicast(instance) == is_unicast(other);
-        (other_id.get_ref() == id && same_space).then(|| (interface.as_str(), other_id.span()))
+        (other_id.get_ref() == id && same_space && instance.family()? == other.family()?)
+            .then(|| (interface, other_id.span()))
+    }
+
+    /// An interface that both use on one node.
+    fn common_interface<'a>(
+        &self,
+        instance: &'a InstanceDraft,
+        other: &InstanceDraft,
+    ) -> Option<&'a str> {
+        let (mine, theirs) = (instance.interface.as_ref()?, other.interface.as_ref()?);
+        let interface = self.viewpoints().into_iter().find_map(|node| {
+            let interface = mine.at(node)?;
+            (theirs.at(node)? == interface).then_some(interface)
+        })?;
+        Some(interface)
     }
 
     fn check_addresses(&self, sink: &Sink) {
-        let mut seen = BTreeMap::new();
+        let mut seen: BTreeMap<IpAddr, Vec<(Range<usize>, &InstanceDraft)>> = BTreeMap::new();
         for instance in &self.instances {
             for address in &instance.virtual_addresses {
                 let ip = address.get_ref().address;
-                let Some((first, owner)) = seen.insert(ip, (address.span(), &instance.name)) else {
+                let places = seen.entry(ip).or_default();
+                let clash = places
+                    .iter()
+                    .find(|(_, owner)| self.clash(ip, instance, owner))
+                    .cloned();
+                places.push((address.span(), instance));
+                let Some((first, owner)) = clash else {
                     continue;
                 };
-                let message = if *owner == instance.name {
+                let message = if owner.name == instance.name {
                     format!("{ip} is listed twice")
                 } else {
-                    let (owner, name) = (bare(owner), bare(&instance.name));
+                    let (owner, name) = (bare(&owner.name), bare(&instance.name));
                     format!("the instances {owner} and {name} both have the address {ip}")
                 };
                 sink.push(
@@ -229,6 +247,15 @@ impl Draft {
                 );
             }
         }
+    }
+
+    /// Whether an address of one instance cannot be the other's, too. A link-local address is another one on each link.
+    fn clash(&self, address: IpAddr, instance: &InstanceDraft, owner: &InstanceDraft) -> bool {
+        let is_link_local =
+            matches!(address, IpAddr::V6(address) if address.is_unicast_link_local());
+        !is_link_local
+            || instance.name == owner.name
+            || self.common_interface(instance, owner).is_some()
     }
 
     fn check_tracks(&self, instance: &InstanceDraft, sink: &Sink) {

@@ -1,18 +1,19 @@
 //! `[instances.NAME]`: a virtual router, with the values of every node.
 
+mod addresses;
 mod announce;
 pub(super) mod peers;
 pub(super) mod track;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU8;
 use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::DeValue;
-use vrrp::{AnnounceConfig, ChecksumForm, Version, VirtualAddress, VirtualRouterId};
+use vrrp::{AnnounceConfig, ChecksumForm, Family, Version, VirtualAddress, VirtualRouterId};
 
+use self::addresses::Owner;
 use self::peers::PeersDraft;
 use self::track::{InterfaceDraft, TRACK, TrackDraft};
 use super::model::NotifyOn;
@@ -61,8 +62,6 @@ pub(super) const NOTIFY_EXAMPLE: &str = "[{ on = \"master\", hook = \"NAME\" }]"
 
 /// RFC 9568 §5.2.4: the priority of a router that does not own the address.
 pub(super) const PRIORITY_DEFAULT: NonZeroU8 = NonZeroU8::new(100).expect("not zero");
-/// `Count IPvX Addr` of an advertisement is one byte (RFC 9568 §5.2.5).
-const ADDRESSES_MAX: usize = 255;
 const INTERVAL_DEFAULT: Duration = Duration::from_secs(1);
 /// Version 2 counts whole seconds in one byte (RFC 3768 §5.3.7).
 const INTERVAL_V2: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(255);
@@ -132,8 +131,16 @@ impl InstanceDraft {
         let interval = table.read("advertisement-interval", INTERVAL_DEFAULT, |field| {
             read_interval(&field, version)
         });
+        let owner = Owner {
+            name: field.key(),
+            virtual_router_id: virtual_router_id.as_ref().map(|id| *id.get_ref()),
+            version_2: table
+                .get("version")
+                .filter(|_| version == Some(Version::V2))
+                .map(|field| field.span()),
+        };
         let peers = PeersDraft::read(&table, nodes);
-        let virtual_addresses = read_virtual_addresses(&table, peers.as_ref());
+        let virtual_addresses = read_virtual_addresses(&table, peers.as_ref(), &owner);
         let (tracks, interfaces) = track::split(read_list(
             &table,
             "track",
@@ -183,6 +190,12 @@ impl InstanceDraft {
                 read_notify(entry, scenery)
             }),
         })
+    }
+
+    /// The address family it speaks; `None` when no address could be read.
+    pub(super) fn family(&self) -> Option<Family> {
+        let first = self.virtual_addresses.first()?;
+        Some(Family::of(&first.get_ref().address))
     }
 }
 
@@ -282,6 +295,7 @@ fn read_max_learned_interval(
 fn read_virtual_addresses(
     table: &Table<'_>,
     peers: Option<&PeersDraft>,
+    owner: &Owner<'_>,
 ) -> Vec<Spanned<VirtualAddress>> {
     // Where a hook moves the address, the protocol has none.
     if peers.is_some_and(PeersDraft::is_unicast) && table.get("virtual-addresses").is_none() {
@@ -291,7 +305,7 @@ fn read_virtual_addresses(
         .require(
             "virtual-addresses",
             "virtual-addresses = [\"192.0.2.1\"]",
-            |field| read_addresses(&field),
+            |field| addresses::read(&field, owner),
         )
         .unwrap_or_default()
 }
@@ -299,61 +313,6 @@ fn read_virtual_addresses(
 fn round_up(interval: Duration, unit: Duration) -> Duration {
     let steps = interval.as_nanos().div_ceil(unit.as_nanos());
     unit.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX))
-}
-
-fn read_addresses(field: &Field<'_>) -> Option<Vec<Spanned<VirtualAddress>>> {
-    let elements = field.elements("[\"192.0.2.1\"]")?;
-    if elements.len() > ADDRESSES_MAX {
-        field.error(
-            format!("an advertisement cannot carry {} addresses", elements.len()),
-            format!("write at most {ADDRESSES_MAX}, and the others in another instance"),
-        );
-    }
-    let addresses = elements
-        .iter()
-        .filter_map(|element| Some(Spanned::new(element.span(), read_address(element)?)));
-    Some(addresses.collect())
-}
-
-/// `ADDRESS` or `ADDRESS/PREFIX-LENGTH`.
-fn read_address(field: &Field<'_>) -> Option<VirtualAddress> {
-    let text = field.string("192.0.2.1")?;
-    let (address, prefix_length) = match text.split_once('/') {
-        Some((address, length)) => (address, length.parse().ok()),
-        None => (text, Some(32)),
-    };
-    if address.parse::<Ipv6Addr>().is_ok() {
-        field.error(
-            "IPv6 addresses are not available yet in this version",
-            "write an IPv4 address, for example `\"192.0.2.1\"`",
-        );
-        return None;
-    }
-    let Ok(address) = address.parse::<Ipv4Addr>() else {
-        field.error(
-            format!("\"{text}\" is not an IPv4 address"),
-            "write `\"192.0.2.1\"`, or with a prefix length `\"192.0.2.1/24\"`",
-        );
-        return None;
-    };
-    let Some(prefix_length) = prefix_length.filter(|length| (1..=32).contains(length)) else {
-        field.error(
-            format!("\"{text}\" has a prefix length that IPv4 does not have"),
-            format!("write a length from 1 to 32, for example `\"{address}/24\"`, or leave it out for 32"),
-        );
-        return None;
-    };
-    if address.is_unspecified() || address.is_multicast() || address.is_broadcast() {
-        field.error(
-            format!("no host can have the address {address}"),
-            "write the address that clients connect to, for example `\"192.0.2.1\"`",
-        );
-        return None;
-    }
-    Some(VirtualAddress {
-        address: IpAddr::V4(address),
-        prefix_length,
-    })
 }
 
 /// Reads `[[instances.NAME.KEY]]` and its like, where `owner` is `[instances.NAME]`; what cannot be read is left out.

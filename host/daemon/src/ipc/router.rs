@@ -144,6 +144,18 @@ pub(crate) struct GroupSetup {
     pub(crate) members: Vec<u32>,
 }
 
+impl InstanceSetup {
+    /// The family of its addresses, or of its peers where it has none; it has only one.
+    pub(crate) fn family(&self) -> Option<vrrp::Family> {
+        let address = match (self.addresses.first(), &self.peers) {
+            (Some((first, _)), _) => first,
+            (None, vrrp::Peers::Unicast { peers, .. }) => peers.first()?,
+            (None, vrrp::Peers::Multicast { .. }) => return None,
+        };
+        Some(vrrp::Family::of(address))
+    }
+}
+
 /// A tracked check, by the number of its [`ToRouter::Check`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct TrackSetup {

@@ -12,21 +12,21 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tracing::{debug, error, trace, warn};
-use vrrp::{AddressChange, Event, InstanceId, Instant, InterfaceId, Link, Packet, Router};
+use vrrp::{AddressChange, Event, InstanceId, Instant, InterfaceId, Packet, Router};
 use vrrp_linux::address::{AddressThread, DesiredAddress, NetlinkEvent};
 use vrrp_linux::clock;
+use vrrp_linux::socket::BUFFER_LENGTH;
 
 use self::open::{Parts, prepare_process};
 use super::discards::Discards;
 use super::interfaces::Interfaces;
+use super::primary;
 use super::setup::{Incoming, Piece, Setup};
 use super::status;
 use crate::ipc::{Channel, FromRouter, Outbox, RecvError, StartFailure, ToRouter};
 
 /// Events of one source that are fed before the others get their turn.
 const BATCH: usize = 64;
-/// Room for an IPv4 datagram; VRRP messages have at most 255 addresses.
-const DATAGRAM: usize = 2048;
 /// How long a stopping router goes on using its addresses for a peer to take them.
 const YIELD_GRACE: Duration = Duration::from_millis(1_500);
 /// How long a stopping router waits in all, also for the kernel to confirm that its addresses are gone.
@@ -133,9 +133,8 @@ impl Driver {
             sources.push(PollFd::new(&self.channel, PollFlags::IN | writable));
         }
         for (_, interface) in self.interfaces.iter() {
-            if let Some(socket) = &interface.socket {
-                sources.push(PollFd::new(socket, PollFlags::IN));
-            }
+            let sockets = interface.sockets();
+            sources.extend(sockets.map(|socket| PollFd::new(socket, PollFlags::IN)));
         }
         let timeout = self.next_wake_up().map(|at| {
             let left = at.saturating_duration_since(clock::now());
@@ -160,31 +159,30 @@ impl Driver {
     }
 
     fn read_packets(&mut self, now: Instant) {
-        let mut buffer = [0; DATAGRAM];
+        let mut buffer = [0; BUFFER_LENGTH];
         for (id, interface) in self.interfaces.iter() {
-            let Some(socket) = &interface.socket else {
-                continue;
-            };
-            for _ in 0..BATCH {
-                match socket.recv(&mut buffer) {
-                    Ok(Some(received)) => {
-                        trace!(interface = interface.name, source = %received.source, bytes = received.payload.len(), "received");
-                        self.core.handle(
-                            now,
-                            Event::Packet(Packet {
-                                interface: id,
-                                source: received.source,
-                                destination: received.destination,
-                                ttl: received.ttl,
-                                payload: received.payload,
-                            }),
-                        );
-                    }
-                    Ok(None) => break,
-                    Err(error) => {
-                        // The interface went away or down; netlink tells in its own words.
-                        debug!(interface = interface.name, %error, "receiving failed");
-                        break;
+            for socket in interface.sockets() {
+                for _ in 0..BATCH {
+                    match socket.recv(&mut buffer) {
+                        Ok(Some(received)) => {
+                            trace!(interface = interface.name, source = %received.source, bytes = received.payload.len(), "received");
+                            self.core.handle(
+                                now,
+                                Event::Packet(Packet {
+                                    interface: id,
+                                    source: received.source,
+                                    destination: received.destination,
+                                    ttl: received.ttl,
+                                    payload: received.payload,
+                                }),
+                            );
+                        }
+                        Ok(None) => break,
+                        Err(error) => {
+                            // The interface went away or down; netlink tells in its own words.
+                            debug!(interface = interface.name, %error, "receiving failed");
+                            break;
+                        }
                     }
                 }
             }
@@ -201,8 +199,10 @@ impl Driver {
                     if let Err(error) = self.interfaces.update(id, &link) {
                         error!(interface = link.interface, %error, "cannot speak VRRP on the interface");
                     }
-                    self.core
-                        .handle(now, Event::Link(link_event(id, &link, self.setup.address)));
+                    self.core.handle(
+                        now,
+                        Event::Link(primary::link_event(id, &link, &self.setup)),
+                    );
                 }
                 Some(NetlinkEvent::AddressPresent {
                     interface,
@@ -378,39 +378,5 @@ impl Driver {
     fn name(&self, instance: InstanceId) -> &str {
         let instance = self.setup.instance(instance);
         instance.map_or("?", |setup| setup.name.as_str())
-    }
-}
-
-fn link_event(
-    interface: InterfaceId,
-    link: &vrrp_linux::address::LinkState,
-    node_address: Option<IpAddr>,
-) -> Link {
-    let known_as =
-        node_address.filter(|ours| link.addresses.iter().any(|(address, _)| address == ours));
-    let v4 = link
-        .addresses
-        .iter()
-        .find_map(|(address, _)| match address {
-            IpAddr::V4(address) => Some(*address),
-            IpAddr::V6(_) => None,
-        });
-    let v6 = link
-        .addresses
-        .iter()
-        .find_map(|(address, _)| match address {
-            IpAddr::V6(address) if address.is_unicast_link_local() => Some(*address),
-            IpAddr::V6(_) | IpAddr::V4(_) => None,
-        });
-    Link {
-        interface,
-        up: link.up,
-        // Of several addresses, the one that the file names is what the peers expect.
-        primary: match known_as {
-            Some(IpAddr::V4(address)) => Some(address),
-            Some(IpAddr::V6(_)) | None => v4,
-        },
-        link_local: v6,
-        known_as,
     }
 }

@@ -1,11 +1,12 @@
 //! The sockets of each interface that instances use.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
-use vrrp::InterfaceId;
+use vrrp::{Family, InterfaceId};
 use vrrp_linux::address::LinkState;
 use vrrp_linux::arp::ArpSocket;
+use vrrp_linux::ndp::NdpSocket;
 use vrrp_linux::socket::{OpenSocketError, VrrpSocket};
 
 /// Every interface of the set-up, by [`InterfaceId`].
@@ -18,60 +19,84 @@ pub(super) struct Interfaces {
 #[derive(Debug)]
 pub(super) struct Interface {
     pub(super) name: String,
-    /// Whether instances speak on it; otherwise they only want to know how it is.
-    spoken: bool,
     /// The kernel's index that the sockets were opened for.
     index: Option<u32>,
     mac: Option<[u8; 6]>,
-    pub(super) socket: Option<VrrpSocket>,
-    arp: Option<ArpSocket>,
+    /// One for each address family that its instances use.
+    speakers: Vec<Speaker>,
+}
+
+/// What speaks one address family on an interface.
+#[derive(Debug)]
+struct Speaker {
+    family: Family,
+    /// `None` while the kernel does not have the interface.
+    sockets: Option<Sockets>,
+}
+
+#[derive(Debug)]
+struct Sockets {
+    vrrp: VrrpSocket,
+    announcer: Announcer,
+}
+
+/// Tells a link who has an address.
+#[derive(Debug)]
+enum Announcer {
+    Arp(ArpSocket),
+    Ndp(NdpSocket),
 }
 
 impl Interfaces {
-    /// Makes an entry for each of `names`, and opens the sockets of those that are `spoken` on.
-    pub(super) fn open(names: &[String], spoken: &[String]) -> Result<Self, OpenSocketError> {
-        let all = names
-            .iter()
-            .map(|name| {
-                let mut interface = Interface::silent(name);
-                interface.spoken = spoken.contains(name);
-                interface.open()?;
+    /// Opens the sockets of all interfaces, each with the address families that its instances use.
+    pub(super) fn open(
+        interfaces: impl IntoIterator<Item = (String, Vec<Family>)>,
+    ) -> Result<Self, OpenSocketError> {
+        let all = interfaces
+            .into_iter()
+            .map(|(name, families)| {
+                let mut interface = Interface::closed(name, families);
+                interface.open_missing()?;
                 Ok(interface)
             })
             .collect::<Result<_, OpenSocketError>>()?;
         Ok(Self { all })
     }
 
-    /// Goes on with these `names`, of which the first are those from before, and those that are `spoken` on.
+    /// Goes on with these interfaces and families, of which the first ones are the interfaces from before.
     ///
     /// # Errors
     /// When a socket cannot be opened; nothing has changed then.
     pub(super) fn reopen(
         &mut self,
-        names: &[String],
-        spoken: &[String],
+        interfaces: Vec<(String, Vec<Family>)>,
     ) -> Result<(), OpenSocketError> {
-        let is_new = |name: &&String| {
-            let known = self.all.iter().find(|interface| interface.name == **name);
-            !known.is_some_and(|known| known.spoken)
+        let missing = |(index, (name, families)): (usize, &(String, Vec<Family>))| {
+            let known = self.all.get(index);
+            let is_new =
+                |family: &Family| !known.is_some_and(|known| known.sockets_of(*family).is_some());
+            let families = families.iter().copied().filter(is_new).collect();
+            (name.clone(), families)
         };
-        let to_open: Vec<String> = spoken.iter().filter(is_new).cloned().collect();
-        let opened = Self::open(&to_open, &to_open)?;
-        for name in names.iter().skip(self.all.len()) {
-            self.all.push(Interface::silent(name));
-        }
-        for interface in &mut self.all {
-            interface.spoken = spoken.contains(&interface.name);
-            if !interface.spoken {
-                interface.socket = None;
-                interface.arp = None;
-            }
-        }
-        for mut fresh in opened.all {
-            let found = self.all.iter_mut().find(|known| known.name == fresh.name);
-            if let Some(known) = found {
-                known.socket = fresh.socket.take();
-                known.arp = fresh.arp.take();
+        let missing: Vec<_> = interfaces.iter().enumerate().map(missing).collect();
+        let opened = Self::open(missing)?;
+        for (index, ((name, families), fresh)) in interfaces.into_iter().zip(opened.all).enumerate()
+        {
+            match self.all.get_mut(index) {
+                Some(known) => {
+                    known
+                        .speakers
+                        .retain(|speaker| families.contains(&speaker.family));
+                    let is_known = |family| known.sockets_of(family).is_some();
+                    let fresh: Vec<_> = fresh
+                        .speakers
+                        .into_iter()
+                        .filter(|speaker| !is_known(speaker.family))
+                        .collect();
+                    known.speakers.retain(|speaker| speaker.sockets.is_some());
+                    known.speakers.extend(fresh);
+                }
+                None => self.all.push(Interface { name, ..fresh }),
             }
         }
         Ok(())
@@ -106,40 +131,36 @@ impl Interfaces {
             return Ok(());
         };
         interface.mac = link.mac;
-        let before = interface.index;
-        interface.index = link.index;
-        match (before, link.index) {
-            (_, None) => {
-                interface.socket = None;
-                interface.arp = None;
-            }
-            (Some(before), Some(now)) if before != now => interface.open()?,
-            (_, Some(_)) if interface.socket.is_none() => interface.open()?,
-            (_, Some(_)) => {}
+        let before = std::mem::replace(&mut interface.index, link.index);
+        let is_another = before.is_some() && before != link.index;
+        if link.index.is_none() || is_another {
+            interface.close();
+        }
+        if link.index.is_some() {
+            interface.open_missing()?;
         }
         Ok(())
     }
 }
 
 impl Interface {
-    fn silent(name: &str) -> Self {
+    fn closed(name: String, families: Vec<Family>) -> Self {
+        let closed = |family| Speaker {
+            family,
+            sockets: None,
+        };
         Self {
-            name: name.to_owned(),
-            spoken: false,
+            speakers: families.into_iter().map(closed).collect(),
+            name,
             index: None,
             mac: None,
-            socket: None,
-            arp: None,
         }
     }
 
-    fn open(&mut self) -> Result<(), OpenSocketError> {
-        if !self.spoken {
-            return Ok(());
-        }
-        self.socket = Some(VrrpSocket::open(&self.name)?);
-        self.arp = Some(ArpSocket::open(&self.name)?);
-        Ok(())
+    /// What VRRP datagrams arrive at.
+    pub(super) fn sockets(&self) -> impl Iterator<Item = &VrrpSocket> {
+        let sockets = self.speakers.iter().filter_map(|it| it.sockets.as_ref());
+        sockets.map(|sockets| &sockets.vrrp)
     }
 
     /// Sends a VRRP message.
@@ -149,18 +170,66 @@ impl Interface {
         destination: IpAddr,
         payload: &[u8],
     ) -> io::Result<()> {
-        match &self.socket {
-            Some(socket) => socket.send(source, destination, payload),
+        match self.sockets_of(Family::of(&source)) {
+            Some(sockets) => sockets.vrrp.send(source, destination, payload),
             None => Err(io::Error::from(io::ErrorKind::NotConnected)),
         }
     }
 
     /// Tells the link who has `address`.
-    pub(super) fn announce(&self, address: Ipv4Addr) -> io::Result<()> {
-        match (&self.arp, self.mac) {
-            (Some(arp), Some(mac)) => arp.gratuitous_arp(address, mac),
-            // A link without hardware addresses (a tunnel, say) has nobody to tell.
-            (_, None) | (None, _) => Ok(()),
+    pub(super) fn announce(&self, address: IpAddr) -> io::Result<()> {
+        let announcer = self
+            .sockets_of(Family::of(&address))
+            .map(|sockets| &sockets.announcer);
+        // A link without hardware addresses (a tunnel, say) has nobody to tell.
+        let (Some(announcer), Some(mac)) = (announcer, self.mac) else {
+            return Ok(());
+        };
+        match (announcer, address) {
+            (Announcer::Arp(arp), IpAddr::V4(address)) => arp.gratuitous_arp(address, mac),
+            (Announcer::Ndp(ndp), IpAddr::V6(address)) => {
+                ndp.unsolicited_advertisement(address, mac)
+            }
+            (Announcer::Arp(_), IpAddr::V6(_)) | (Announcer::Ndp(_), IpAddr::V4(_)) => Ok(()),
         }
+    }
+
+    fn sockets_of(&self, family: Family) -> Option<&Sockets> {
+        let speaker = self.speakers.iter().find(|it| it.family == family)?;
+        speaker.sockets.as_ref()
+    }
+
+    fn close(&mut self) {
+        for speaker in &mut self.speakers {
+            speaker.sockets = None;
+        }
+    }
+
+    /// Opens what is not open. One family that the kernel refuses does not keep the other one silent.
+    fn open_missing(&mut self) -> Result<(), OpenSocketError> {
+        let mut result = Ok(());
+        for speaker in &mut self.speakers {
+            if speaker.sockets.is_some() {
+                continue;
+            }
+            match Sockets::open(&self.name, speaker.family) {
+                Ok(sockets) => speaker.sockets = Some(sockets),
+                Err(error) => result = Err(error),
+            }
+        }
+        result
+    }
+}
+
+impl Sockets {
+    fn open(interface: &str, family: Family) -> Result<Self, OpenSocketError> {
+        let announcer = match family {
+            Family::V4 => Announcer::Arp(ArpSocket::open(interface)?),
+            Family::V6 => Announcer::Ndp(NdpSocket::open(interface)?),
+        };
+        Ok(Self {
+            vrrp: VrrpSocket::open(interface, family)?,
+            announcer,
+        })
     }
 }

@@ -6,6 +6,7 @@
 mod discards;
 mod driver;
 mod interfaces;
+mod primary;
 mod reason;
 mod setup;
 mod status;

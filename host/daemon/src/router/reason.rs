@@ -1,11 +1,11 @@
 //! The core's reasons in words for the log line at 3 a.m.
 
-use vrrp::{CheckId, Command, Difference, InstanceId, InterfaceId, Reason};
+use vrrp::{CheckId, Command, Difference, Family, InstanceId, InterfaceId, Reason};
 
 use super::setup::Setup;
 
 /// One sentence without a full stop.
-pub(super) fn describe(reason: Reason, setup: &Setup) -> String {
+pub(super) fn describe(reason: Reason, instance: InstanceId, setup: &Setup) -> String {
     let check = |id: CheckId| {
         setup
             .check_position(id)
@@ -17,6 +17,13 @@ pub(super) fn describe(reason: Reason, setup: &Setup) -> String {
         instance.map_or("?", |instance| instance.name.as_str())
     };
     let interface = |id: InterfaceId| setup.interface_name(id).unwrap_or("?");
+    let own_address = || {
+        Some(match setup.instance(instance)?.family()? {
+            Family::V4 => "an IPv4 address of its own",
+            Family::V6 => "a link-local address of its own that is known to be unique",
+        })
+    };
+    let own_address = || own_address().unwrap_or("an address of its own");
     match reason {
         Reason::Startup => "vrrp-host started".to_owned(),
         Reason::Shutdown => "vrrp-host stops".to_owned(),
@@ -32,8 +39,8 @@ pub(super) fn describe(reason: Reason, setup: &Setup) -> String {
         }
         Reason::LinkDown => "the interface is down".to_owned(),
         Reason::LinkUp => "the interface is up".to_owned(),
-        Reason::NoPrimaryAddress => "the interface has no address of its own".to_owned(),
-        Reason::PrimaryAddress => "the interface has an address of its own".to_owned(),
+        Reason::NoPrimaryAddress => format!("the interface is without {}", own_address()),
+        Reason::PrimaryAddress => format!("the interface has {}", own_address()),
         Reason::CheckDown(id) => format!("check {} is down", check(id)),
         Reason::CheckUp(id) => format!("check {} is up", check(id)),
         Reason::CheckUnknown(id) => format!("check {} is unknown", check(id)),

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use vrrp::{
-    CheckConfig, CheckId, GroupId, InstanceConfig, InstanceId, InterfaceId, InterfaceTrack, Peers,
-    RouterConfig, SyncGroup, Track, VirtualAddress, VirtualRouterId,
+    CheckConfig, CheckId, Family, GroupId, InstanceConfig, InstanceId, InterfaceId, InterfaceTrack,
+    Peers, RouterConfig, SyncGroup, Track, VirtualAddress, VirtualRouterId,
 };
 
 use crate::ipc::{Channel, CheckSetup, GroupSetup, InstanceSetup, RecvError, ToRouter};
@@ -95,14 +95,30 @@ pub(super) fn receive(channel: &mut Channel) -> Result<Setup, RecvError> {
 }
 
 impl Setup {
-    /// The interfaces that instances speak on, each once.
-    pub(super) fn interfaces(&self) -> Vec<String> {
-        once(self.instances.iter().map(|instance| &instance.interface))
-    }
-
     /// Every interface that there is to watch, also those of earlier set-ups. Their position is their [`InterfaceId`].
     pub(super) fn watched_interfaces(&self) -> &[String] {
         &self.numbers.interfaces
+    }
+
+    /// Those with the address families that the instances on each use; none where instances only want to know how it is.
+    pub(super) fn watched_interfaces_with_families(&self) -> Vec<(String, Vec<Family>)> {
+        let names = self.numbers.interfaces.iter();
+        names
+            .map(|name| (name.clone(), self.families(name)))
+            .collect()
+    }
+
+    /// The address families that the instances on an interface use, each once.
+    fn families(&self, interface: &str) -> Vec<Family> {
+        let mut families: Vec<_> = self
+            .instances
+            .iter()
+            .filter(|instance| instance.interface == interface)
+            .filter_map(InstanceSetup::family)
+            .collect();
+        families.sort_unstable();
+        families.dedup();
+        families
     }
 
     pub(super) fn interface_name(&self, id: InterfaceId) -> Option<&str> {
@@ -268,16 +284,11 @@ impl Setup {
 
 /// What makes two descriptions one virtual router.
 fn identity(instance: &InstanceSetup) -> impl PartialEq + '_ {
-    let is_v4 = match (instance.addresses.first(), &instance.peers) {
-        (Some((address, _)), _) => address.is_ipv4(),
-        (None, Peers::Unicast { peers, .. }) => peers.first().is_none_or(IpAddr::is_ipv4),
-        (None, Peers::Multicast { .. }) => true,
-    };
     (
         instance.interface.as_str(),
         instance.virtual_router_id,
         instance.version,
-        is_v4,
+        instance.family(),
         matches!(instance.peers, Peers::Unicast { .. }),
     )
 }

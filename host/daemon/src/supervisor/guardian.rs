@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use tracing::{error, info, warn};
-use vrrp::{CheckId, InstanceId, InterfaceId};
+use vrrp::{CheckId, Family, InstanceId, InterfaceId};
 use vrrp_linux::address;
 use vrrp_linux::socket::VrrpSocket;
 
@@ -73,7 +73,7 @@ fn send_priority_zero(
     source: IpAddr,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let config = instance_config(instance, |_| InterfaceId(0), CheckId);
-    let socket = VrrpSocket::open(&instance.interface)?;
+    let socket = VrrpSocket::open(&instance.interface, Family::of(&source))?;
     for advertisement in vrrp::release_packets(InstanceId(0), &config, source) {
         socket.send(
             advertisement.source,

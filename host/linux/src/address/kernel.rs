@@ -14,7 +14,7 @@ use netlink_packet_core::{
     NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
 };
 use netlink_packet_route::address::{
-    AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage, AddressProtocol,
+    AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage, AddressProtocol, CacheInfo,
 };
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
@@ -206,6 +206,11 @@ impl Kernel {
             message
                 .attributes
                 .push(AddressAttribute::Flags(AddressFlags::Nodad));
+            if prefix_length == HOST_PREFIX_V6 {
+                message
+                    .attributes
+                    .push(AddressAttribute::CacheInfo(deprecated()));
+            }
         }
         let request = RouteNetlinkMessage::NewAddress(message);
         self.act(request, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL)
@@ -290,6 +295,20 @@ async fn collect(
             message = notifications.next() => changes.extend(change_of(message)?),
         }
     }
+}
+
+const HOST_PREFIX_V6: u8 = 128;
+/// `INFINITY_LIFE_TIME` of the kernel.
+const FOR_EVER: u32 = u32::MAX;
+
+/// For an address alone, which says nothing of the network: of those of the interface it would mostly be the closest one to a
+/// neighbour's (RFC 6724 §5, rule 8), and the host's own connections would be made from it and break when it moves. A deprecated
+/// address (rule 3) is chosen for want of any other only, and is as good as any for those who name it.
+fn deprecated() -> CacheInfo {
+    let mut lifetimes = CacheInfo::default();
+    lifetimes.ifa_valid = FOR_EVER;
+    lifetimes.ifa_preferred = 0;
+    lifetimes
 }
 
 fn address_message(index: u32, address: IpAddr, prefix_length: u8) -> AddressMessage {

@@ -8,6 +8,7 @@
 
 use std::fs::File;
 use std::io::Write as _;
+use std::net::Ipv6Addr;
 use std::os::fd::AsFd;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -89,6 +90,19 @@ impl Namespace {
             );
             thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// The link-local address that the kernel gave to an interface, once it is known to be unique.
+    #[track_caller]
+    pub fn link_local(&self, interface: &str) -> Ipv6Addr {
+        let show = format!("-o -6 address show dev {interface} scope link");
+        self.wait_until(&show, |shown| {
+            shown.contains("inet6") && !shown.contains("tentative")
+        });
+        let shown = self.ip(&show);
+        let mut words = shown.split(|c: char| c.is_whitespace() || c == '/');
+        words.find(|word| *word == "inet6").unwrap();
+        words.next().unwrap().parse().unwrap()
     }
 
     /// Calls `body` on a thread that is in the namespace.

@@ -1,10 +1,10 @@
 //! What Wireshark's dissectors say about a frame.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, SystemTime};
 
 /// The fields asked of tshark, in the order [`Frame::parse`] reads them.
-pub(super) const FIELDS: [&str; 23] = [
+pub(super) const FIELDS: [&str; 34] = [
     "frame.time_epoch",
     "eth.src",
     "eth.dst",
@@ -15,12 +15,16 @@ pub(super) const FIELDS: [&str; 23] = [
     "ip.dst",
     "ip.ttl",
     "ip.checksum.status",
+    "ipv6.src",
+    "ipv6.dst",
+    "ipv6.hlim",
     "vrrp.version",
     "vrrp.virt_rtr_id",
     "vrrp.prio",
     "vrrp.adver_int",
     "vrrp.short_adver_int",
     "vrrp.ip_addr",
+    "vrrp.ipv6_addr",
     "vrrp.auth_type",
     "vrrp.checksum.status",
     "arp.opcode",
@@ -28,12 +32,23 @@ pub(super) const FIELDS: [&str; 23] = [
     "arp.src.proto_ipv4",
     "arp.dst.proto_ipv4",
     "arp.isgratuitous",
+    "icmpv6.type",
+    "icmpv6.checksum.status",
+    "icmpv6.nd.na.flag.r",
+    "icmpv6.nd.na.flag.s",
+    "icmpv6.nd.na.flag.o",
+    "icmpv6.nd.na.target_address",
+    "icmpv6.opt.target_linkaddr",
 ];
 
 /// From which severity on an expert's remark is a problem: PI_WARN of Wireshark's proto.h.
 const WARNING: u32 = 0x0060_0000;
 
 const BROADCAST: &str = "ff:ff:ff:ff:ff:ff";
+/// ff02::1
+const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+/// ICMPv6 type of a neighbour advertisement.
+const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
 
 /// A frame on the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,13 +65,15 @@ pub struct Frame {
     pub problems: Vec<String>,
 }
 
-/// Its IPv4 header.
+/// Its IP header, of either version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ip {
-    pub source: Ipv4Addr,
-    pub destination: Ipv4Addr,
+    pub source: IpAddr,
+    pub destination: IpAddr,
+    /// TTL or hop limit.
     pub ttl: u8,
-    pub checksum: Checksum,
+    /// IPv4 only.
+    pub checksum: Option<Checksum>,
 }
 
 /// What it carries.
@@ -64,6 +81,7 @@ pub struct Ip {
 pub enum Payload {
     Vrrp(Advertisement),
     Arp(Arp),
+    NeighbourAdvertisement(NeighbourAdvertisement),
     Other,
 }
 
@@ -75,7 +93,7 @@ pub struct Advertisement {
     pub priority: u8,
     /// As sent: whole seconds in version 2, centiseconds in version 3.
     pub advertisement_interval: Duration,
-    pub addresses: Vec<Ipv4Addr>,
+    pub addresses: Vec<IpAddr>,
     /// Version 2 only.
     pub authentication_type: Option<u8>,
     pub checksum: Checksum,
@@ -93,6 +111,18 @@ pub struct Arp {
     pub gratuitous: bool,
 }
 
+/// A neighbour advertisement (RFC 4861 §4.4).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NeighbourAdvertisement {
+    pub router: bool,
+    pub solicited: bool,
+    pub overrides: bool,
+    pub target: Ipv6Addr,
+    /// The target link-layer address option.
+    pub target_mac: Option<String>,
+    pub checksum: Checksum,
+}
+
 /// What Wireshark says about a checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Checksum {
@@ -108,7 +138,7 @@ impl Frame {
     pub fn advertisement(&self) -> Option<&Advertisement> {
         match &self.payload {
             Payload::Vrrp(advertisement) => Some(advertisement),
-            Payload::Arp(_) | Payload::Other => None,
+            Payload::Arp(_) | Payload::NeighbourAdvertisement(_) | Payload::Other => None,
         }
     }
 
@@ -118,27 +148,55 @@ impl Frame {
     pub fn gratuitous_arp(&self) -> Option<&Arp> {
         match &self.payload {
             Payload::Arp(arp) if arp.gratuitous && self.destination == BROADCAST => Some(arp),
-            Payload::Arp(_) | Payload::Vrrp(_) | Payload::Other => None,
+            Payload::Arp(_)
+            | Payload::Vrrp(_)
+            | Payload::NeighbourAdvertisement(_)
+            | Payload::Other => None,
         }
     }
 
-    /// The IPv4 source address.
+    /// The unsolicited neighbour advertisement in it: it tells everybody.
     #[must_use]
-    pub fn sender(&self) -> Option<Ipv4Addr> {
+    pub fn unsolicited_advertisement(&self) -> Option<&NeighbourAdvertisement> {
+        match &self.payload {
+            Payload::NeighbourAdvertisement(advertisement)
+                if self.ip.as_ref()?.destination == ALL_NODES =>
+            {
+                Some(advertisement)
+            }
+            Payload::NeighbourAdvertisement(_)
+            | Payload::Arp(_)
+            | Payload::Vrrp(_)
+            | Payload::Other => None,
+        }
+    }
+
+    /// The address of which it tells everybody who has it, in the way of its family.
+    #[must_use]
+    pub fn announced(&self) -> Option<IpAddr> {
+        if let Some(arp) = self.gratuitous_arp() {
+            return Some(arp.sender.into());
+        }
+        Some(self.unsolicited_advertisement()?.target.into())
+    }
+
+    /// The IP source address.
+    #[must_use]
+    pub fn sender(&self) -> Option<IpAddr> {
         self.ip.as_ref().map(|ip| ip.source)
     }
 
     /// Whether nothing is wrong with it: no remark of an expert, and no checksum that is not good.
     #[must_use]
     pub fn is_good(&self) -> bool {
-        self.problems.is_empty()
-            && self
-                .ip
-                .as_ref()
-                .is_none_or(|ip| ip.checksum == Checksum::Good)
-            && self
-                .advertisement()
-                .is_none_or(|advertisement| advertisement.checksum == Checksum::Good)
+        let of_header = self.ip.as_ref().and_then(|ip| ip.checksum);
+        let of_payload = match &self.payload {
+            Payload::Vrrp(advertisement) => Some(advertisement.checksum),
+            Payload::NeighbourAdvertisement(advertisement) => Some(advertisement.checksum),
+            Payload::Arp(_) | Payload::Other => None,
+        };
+        let mut checksums = of_header.into_iter().chain(of_payload);
+        self.problems.is_empty() && checksums.all(|checksum| checksum == Checksum::Good)
     }
 
     pub(super) fn parse(line: &str) -> Option<Self> {
@@ -151,6 +209,10 @@ impl Frame {
             fields.advertisement().map(Payload::Vrrp)
         } else if fields.has("arp.opcode") {
             fields.arp().map(Payload::Arp)
+        } else if fields.number("icmpv6.type") == Some(NEIGHBOUR_ADVERTISEMENT) {
+            fields
+                .neighbour_advertisement()
+                .map(Payload::NeighbourAdvertisement)
         } else {
             Some(Payload::Other)
         };
@@ -197,6 +259,10 @@ impl<'a> Fields<'a> {
         T::try_from(number(self.first(name))?).ok()
     }
 
+    fn flag(&self, name: &str) -> bool {
+        matches!(self.first(name), "1" | "True")
+    }
+
     fn checksum(&self, name: &str) -> Checksum {
         match self.first(name) {
             "1" => Checksum::Good,
@@ -206,11 +272,19 @@ impl<'a> Fields<'a> {
     }
 
     fn ip(&self) -> Option<Ip> {
+        if self.has("ipv6.src") {
+            return Some(Ip {
+                source: self.first("ipv6.src").parse().ok()?,
+                destination: self.first("ipv6.dst").parse().ok()?,
+                ttl: self.number("ipv6.hlim")?,
+                checksum: None,
+            });
+        }
         Some(Ip {
             source: self.first("ip.src").parse().ok()?,
             destination: self.first("ip.dst").parse().ok()?,
             ttl: self.number("ip.ttl")?,
-            checksum: self.checksum("ip.checksum.status"),
+            checksum: Some(self.checksum("ip.checksum.status")),
         })
     }
 
@@ -219,9 +293,9 @@ impl<'a> Fields<'a> {
             Some(centiseconds) => Duration::from_millis(10) * centiseconds,
             None => Duration::from_secs(self.number("vrrp.adver_int")?),
         };
-        let addresses = self
-            .all("vrrp.ip_addr")
-            .split_terminator(',')
+        let addresses = ["vrrp.ip_addr", "vrrp.ipv6_addr"]
+            .into_iter()
+            .flat_map(|field| self.all(field).split_terminator(','))
             .map(str::parse);
         Some(Advertisement {
             version: self.number("vrrp.version")?,
@@ -240,7 +314,19 @@ impl<'a> Fields<'a> {
             sender_mac: self.first("arp.src.hw_mac").to_owned(),
             sender: self.first("arp.src.proto_ipv4").parse().ok()?,
             target: self.first("arp.dst.proto_ipv4").parse().ok()?,
-            gratuitous: matches!(self.first("arp.isgratuitous"), "1" | "True"),
+            gratuitous: self.flag("arp.isgratuitous"),
+        })
+    }
+
+    fn neighbour_advertisement(&self) -> Option<NeighbourAdvertisement> {
+        let target_mac = self.first("icmpv6.opt.target_linkaddr");
+        Some(NeighbourAdvertisement {
+            router: self.flag("icmpv6.nd.na.flag.r"),
+            solicited: self.flag("icmpv6.nd.na.flag.s"),
+            overrides: self.flag("icmpv6.nd.na.flag.o"),
+            target: self.first("icmpv6.nd.na.target_address").parse().ok()?,
+            target_mac: (!target_mac.is_empty()).then(|| target_mac.to_owned()),
+            checksum: self.checksum("icmpv6.checksum.status"),
         })
     }
 
@@ -315,7 +401,7 @@ mod tests {
             frame.at,
             SystemTime::UNIX_EPOCH + Duration::new(1_795_473_396, 597_481_123)
         );
-        assert_eq!(frame.sender(), Some(Ipv4Addr::new(172, 27, 0, 1)));
+        assert_eq!(frame.sender(), Some(IpAddr::from([172, 27, 0, 1])));
         let advertisement = frame.advertisement().unwrap();
         assert_eq!(
             (
@@ -328,6 +414,71 @@ mod tests {
         assert_eq!(advertisement.advertisement_interval, Duration::from_secs(1));
         assert_eq!(advertisement.addresses.len(), 2);
         assert!(frame.is_good());
+    }
+
+    #[test]
+    fn an_advertisement_over_ipv6_is_read() {
+        let frame = Frame::parse(&line(&[
+            ("frame.time_epoch", "1795473396.597481123"),
+            ("ipv6.src", "fe80::1"),
+            ("ipv6.dst", "ff02::12"),
+            ("ipv6.hlim", "255"),
+            ("vrrp.version", "3"),
+            ("vrrp.virt_rtr_id", "51"),
+            ("vrrp.prio", "100"),
+            ("vrrp.short_adver_int", "10"),
+            ("vrrp.ipv6_addr", "fe80::51,2001:db8::100"),
+            ("vrrp.checksum.status", "1"),
+        ]))
+        .unwrap();
+        let address = |text: &str| text.parse::<IpAddr>().unwrap();
+        assert_eq!(frame.sender(), Some(address("fe80::1")));
+        assert_eq!(frame.ip.as_ref().unwrap().ttl, 255);
+        assert_eq!(
+            frame.advertisement().unwrap().addresses,
+            [address("fe80::51"), address("2001:db8::100")]
+        );
+        assert!(frame.is_good(), "{frame:?}");
+    }
+
+    #[test]
+    fn an_unsolicited_advertisement_is_told_from_an_answer() {
+        let values = [
+            ("frame.time_epoch", "1.000000000"),
+            ("ipv6.src", "fe80::51"),
+            ("ipv6.dst", "ff02::1"),
+            ("ipv6.hlim", "255"),
+            ("icmpv6.type", "136"),
+            ("icmpv6.checksum.status", "1"),
+            ("icmpv6.nd.na.flag.r", "1"),
+            ("icmpv6.nd.na.flag.s", "0"),
+            ("icmpv6.nd.na.flag.o", "True"),
+            ("icmpv6.nd.na.target_address", "fe80::51"),
+            ("icmpv6.opt.target_linkaddr", "02:00:00:00:00:01"),
+        ];
+        let frame = Frame::parse(&line(&values)).unwrap();
+        let target: Ipv6Addr = "fe80::51".parse().unwrap();
+        assert_eq!(
+            frame.unsolicited_advertisement(),
+            Some(&NeighbourAdvertisement {
+                router: true,
+                solicited: false,
+                overrides: true,
+                target,
+                target_mac: Some("02:00:00:00:00:01".to_owned()),
+                checksum: Checksum::Good,
+            })
+        );
+        assert_eq!(frame.announced(), Some(IpAddr::V6(target)));
+        assert!(frame.is_good(), "{frame:?}");
+        let with = |field: &str, value| {
+            let mut values = values.to_vec();
+            values.retain(|(name, _)| *name != field);
+            values.push((field, value));
+            Frame::parse(&line(&values)).unwrap()
+        };
+        assert_eq!(with("ipv6.dst", "fe80::2").announced(), None);
+        assert!(!with("icmpv6.checksum.status", "0").is_good());
     }
 
     #[test]

@@ -29,7 +29,7 @@ impl Parts {
     pub(super) fn open(setup: &Setup) -> Result<Self, StartFailure> {
         let core = Router::new(setup.router_config())
             .map_err(|error| StartFailure::Config(error.to_string()))?;
-        let interfaces = Interfaces::open(setup.watched_interfaces(), &setup.interfaces())
+        let interfaces = Interfaces::open(setup.watched_interfaces_with_families())
             .map_err(|error| socket_failure(&error))?;
         let addresses = AddressThread::spawn(setup.watched_interfaces().to_vec())
             .map_err(|error| StartFailure::System(chain(&error)))?;

@@ -44,7 +44,7 @@ impl Driver {
                     instance,
                     before: transition.before,
                     after: transition.after,
-                    reason: reason::describe(transition.reason, &self.setup),
+                    reason: reason::describe(transition.reason, transition.instance, &self.setup),
                     check: reason::check_of(transition.reason, &self.setup),
                     priority: transition.priority,
                     at_unix_ms: unix_ms(),
@@ -63,7 +63,7 @@ impl Driver {
                     before: change.before,
                     after: change.after,
                     member,
-                    reason: reason::describe(change.reason, &self.setup),
+                    reason: reason::describe(change.reason, change.member, &self.setup),
                     check: reason::check_of(change.reason, &self.setup),
                     at_unix_ms: unix_ms(),
                 };
@@ -75,10 +75,10 @@ impl Driver {
                 after,
                 reason,
             } => {
+                let reason = reason::describe(reason, instance, &self.setup);
                 let Some(instance) = self.setup.position(instance) else {
                     return;
                 };
-                let reason = reason::describe(reason, &self.setup);
                 self.tell(&FromRouter::PriorityChanged {
                     instance,
                     before,
@@ -177,7 +177,6 @@ impl Driver {
     }
 
     fn announce(&self, instance: InstanceId, address: IpAddr) {
-        let IpAddr::V4(address) = address else { return };
         let interface = self
             .setup
             .instance(instance)

@@ -48,11 +48,10 @@ impl Driver {
         if self.stopping.is_some() {
             return Err(StartFailure::System("the router stops".to_owned()));
         }
-        let watched = setup.watched_interfaces();
         self.interfaces
-            .reopen(watched, &setup.interfaces())
+            .reopen(setup.watched_interfaces_with_families())
             .map_err(|error| socket_failure(&error))?;
-        self.addresses.watch(watched.to_vec());
+        self.addresses.watch(setup.watched_interfaces().to_vec());
         let reconfigured = self.core.reconfigure(now, setup.router_config());
         if let Err(error) = reconfigured {
             // The file was checked before, so the sockets that this leaves open are not worth an undo.
