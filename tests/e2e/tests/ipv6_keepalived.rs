@@ -23,6 +23,9 @@ const INTERVAL: Duration = Duration::from_millis(100);
 const EARLY_MS: f64 = 0.1;
 /// How late either daemon may be on a busy machine; keepalived adds some milliseconds on an idle one.
 const LATE_MS: f64 = 40.0;
+/// What vrrp-host's router has too. As a process among others keepalived is late by as much as a busy machine makes it wait.
+const REALTIME_PRIORITY: u8 = 20;
+const REALTIME_LIMIT_US: u32 = 1_000_000;
 const PRIORITIES: [u8; 2] = [200, 100];
 
 /// How the MASTER ends.
@@ -178,7 +181,8 @@ fn wait_for_addresses(host: &Netns, wanted: bool) {
 fn configuration(priority: u8) -> String {
     let interval = INTERVAL.as_secs_f64();
     format!(
-        "global_defs {{\n    vrrp_version 3\n}}\n\
+        "global_defs {{\n    vrrp_version 3\n    vrrp_rt_priority {REALTIME_PRIORITY}\n    \
+         vrrp_rlimit_rttime {REALTIME_LIMIT_US}\n}}\n\
          vrrp_instance {INSTANCE} {{\n    state BACKUP\n    interface {INTERFACE}\n    \
          virtual_router_id {VIRTUAL_ROUTER_ID}\n    priority {priority}\n    advert_int {interval}\n    \
          virtual_ipaddress {{\n        {SHARED_LINK_LOCAL}\n        {SHARED}\n    }}\n}}\n"
