@@ -98,6 +98,10 @@ impl Instance {
     /// Whether it is Active together with others or not at all.
     pub(crate) fn set_in_group(&mut self, in_group: bool) {
         self.in_group = in_group;
+        if let Machine::Backup(backup) = &mut self.machine {
+            // Whoever held it back may not be there any more.
+            backup.held = false;
+        }
     }
 
     pub(crate) fn startup(&mut self, now: Instant) {
