@@ -27,6 +27,10 @@ use crate::ipc::{Channel, FromRouter, Outbox, RecvError, StartFailure, ToRouter}
 
 /// Events of one source that are fed before the others get their turn.
 const BATCH: usize = 64;
+/// Datagrams of one socket that are fed before the timers get their turn: more than its receive buffer holds. After a stall,
+/// whatever has arrived goes before what is due, also where hundreds of instances share an interface; and a flood that
+/// never ends still leaves the timers their turn.
+const DATAGRAMS: usize = 1024;
 /// How long a stopping router goes on using its addresses for a peer to take them.
 const YIELD_GRACE: Duration = Duration::from_millis(1_500);
 /// How long a stopping router waits in all, also for the kernel to confirm that its addresses are gone.
@@ -162,7 +166,7 @@ impl Driver {
         let mut buffer = [0; BUFFER_LENGTH];
         for (id, interface) in self.interfaces.iter() {
             for socket in interface.sockets() {
-                for _ in 0..BATCH {
+                for _ in 0..DATAGRAMS {
                     match socket.recv(&mut buffer) {
                         Ok(Some(received)) => {
                             trace!(interface = interface.name, source = %received.source, bytes = received.payload.len(), "received");
