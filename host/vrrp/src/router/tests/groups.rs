@@ -89,6 +89,7 @@ impl Pair {
             destination: GROUP,
             ttl: Some(255),
             payload: &payload,
+            at: WALL,
         }))
     }
 

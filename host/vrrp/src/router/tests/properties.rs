@@ -279,6 +279,7 @@ impl Model {
                     destination: GROUP,
                     ttl: Some(*ttl),
                     payload: &payload,
+                    at: WALL,
                 }))?;
             }
             Op::Raw(bytes) => self.event(packet(LOW_PEER, bytes))?,
@@ -434,7 +435,7 @@ impl Model {
             // What has the interval and addresses of a peer is accepted, so only these discard.
             discarded += counters.invalid_type_pkts_rcvd
                 + counters.packet_length_errors
-                + counters.authentication_errors
+                + counters.authentication.errors()
                 + counters.own_advertisements_rcvd;
         }
         prop_assert_eq!(discarded, self.discarded);
