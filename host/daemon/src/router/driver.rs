@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tracing::{debug, error, trace, warn};
-use vrrp::{AddressChange, Event, InstanceId, Instant, InterfaceId, Packet, Router};
+use vrrp::{AddressChange, Event, InstanceId, Instant, InterfaceId, Packet, Router, Signer};
 use vrrp_linux::address::{AddressThread, DesiredAddress, NetlinkEvent};
 use vrrp_linux::clock;
 use vrrp_linux::socket::BUFFER_LENGTH;
@@ -49,6 +49,7 @@ pub(super) struct Driver {
     desired_changed: bool,
     /// From where each instance last advertised; the first advertisement precedes the claim.
     sources: BTreeMap<InstanceId, IpAddr>,
+    signer: Signer,
     /// Addresses that the kernel still has for us.
     configured: Vec<(String, IpAddr)>,
     discards: Discards,
@@ -65,6 +66,7 @@ pub(super) struct Driver {
 impl Driver {
     /// Opens everything; on failure the channel comes back, so that the supervisor can be told.
     pub(super) fn start(channel: Channel, setup: Setup) -> Result<Self, (Channel, StartFailure)> {
+        let signer = setup.signer();
         match Parts::open(&setup) {
             Ok(Parts {
                 core,
@@ -79,6 +81,7 @@ impl Driver {
                 desired: BTreeMap::new(),
                 desired_changed: false,
                 sources: BTreeMap::new(),
+                signer,
                 configured: Vec::new(),
                 discards: Discards::default(),
                 channel,
@@ -164,6 +167,7 @@ impl Driver {
 
     fn read_packets(&mut self, now: Instant) {
         let mut buffer = [0; BUFFER_LENGTH];
+        let at = clock::wall();
         for (id, interface) in self.interfaces.iter() {
             for socket in interface.sockets() {
                 for _ in 0..DATAGRAMS {
@@ -178,6 +182,7 @@ impl Driver {
                                     destination: received.destination,
                                     ttl: received.ttl,
                                     payload: received.payload,
+                                    at,
                                 }),
                             );
                         }
