@@ -380,6 +380,7 @@ fn message(source: IpAddr, priority: u8, addresses: &[IpAddr]) -> Vec<u8> {
         interval: INTERVAL,
         checksum: ChecksumForm::Rfc9568,
         addresses: addresses.to_vec(),
+        password: None,
     };
     advertisement.emit(source, MULTICAST_IPV6.into())
 }

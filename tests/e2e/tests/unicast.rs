@@ -69,6 +69,7 @@ fn who_is_no_peer_does_not_count() {
         interval: Duration::from_millis(100),
         checksum: ChecksumForm::Rfc9568,
         addresses: vec![SHARED.into()],
+        password: None,
     };
     let group = Ipv4Addr::new(224, 0, 0, 18);
     forger.send(255, &forged.emit(SECOND.into(), group.into()));
