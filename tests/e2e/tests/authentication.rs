@@ -14,6 +14,7 @@ use std::time::{Duration, SystemTime};
 
 use e2e::daemon::{Daemon, LIMIT, is_running, kill};
 use e2e::inside::Forger;
+use e2e::ipv6;
 use e2e::keepalived::Keepalived;
 use e2e::replay::{Datagram, Replayer};
 use e2e::stage::{
@@ -506,6 +507,29 @@ fn with_a_wrong_password_both_are_master_and_say_why() {
     let shown = String::from_utf8(second.ask(&["status"]).stdout).unwrap();
     assert!(shown.contains("wrong password"), "{shown}");
     println!("{shown}");
+}
+
+#[test]
+fn over_ipv6_signatures_are_understood_too() {
+    let stage = ipv6::stage().unwrap();
+    let secrets = TempDir::with_prefix("secrets-").unwrap();
+    let key = secrets.path().join("key");
+    fs::write(&key, FIRST_KEY).unwrap();
+    fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
+    let file = ipv6::cluster(&format!(
+        "{PRIORITIES}\nauthentication = {{ keys = {{ 1 = \"{}\" }} }}",
+        key.display()
+    ));
+    let first = Daemon::start(&stage.first, "first", &file);
+    first.wait_for_state(ipv6::INSTANCE, State::Master);
+    let second = Daemon::start(&stage.second, "second", &file);
+    let status = second.wait_for("20 authenticated advertisements", |status| {
+        status["instances"][ipv6::INSTANCE]["counters"]["authenticated-rcvd"].as_u64() >= Some(20)
+    });
+    let instance = &status["instances"][ipv6::INSTANCE];
+    assert_eq!(instance["state"], "BACKUP", "{second}");
+    assert_eq!(instance["counters"]["authentication-errors"], 0, "{second}");
+    assert_eq!(instance["master"]["address"], ipv6::FIRST.to_string());
 }
 
 /// Two that share everything share the address for no moment, whatever signing costs.

@@ -70,6 +70,7 @@ fn who_is_no_peer_does_not_count() {
         checksum: ChecksumForm::Rfc9568,
         password: None,
         addresses: vec![SHARED.into()],
+        password: None,
     };
     let group = Ipv4Addr::new(224, 0, 0, 18);
     forger.send(255, &forged.emit(SECOND.into(), group.into()));
