@@ -11,8 +11,8 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use common::{Namespace, PATIENCE, is_root, readable};
-use vrrp_linux::address::{
-    AddressThread, DesiredAddress, LinkState, NetlinkEvent, remove_left_over_blocking,
+use vrrp_linux::netlink::{
+    Address, LinkState, NetlinkEvent, NetlinkThread, remove_left_over_blocking,
 };
 
 const VIP: &str = "172.27.0.247";
@@ -250,20 +250,20 @@ fn left_over_addresses_are_removed_and_no_others() {
 
 /// An address thread, and the events that a test has not asked for yet.
 struct Watched {
-    thread: AddressThread,
+    thread: NetlinkThread,
 }
 
 impl Watched {
     fn spawn(namespace: &Namespace, interfaces: &[&str]) -> Self {
         let interfaces = interfaces.iter().map(|&name| name.to_owned()).collect();
-        let thread = namespace.run(|| AddressThread::spawn(interfaces).unwrap());
+        let thread = namespace.run(|| NetlinkThread::spawn(interfaces).unwrap());
         Self { thread }
     }
 
     fn set_desired(&self, addresses: &[&str]) {
         let desired = addresses.iter().map(|address| {
             let address: IpAddr = address.parse().unwrap();
-            DesiredAddress {
+            Address {
                 interface: "eth0".to_owned(),
                 address,
                 prefix_length: if address.is_ipv4() { 32 } else { 128 },

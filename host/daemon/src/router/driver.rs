@@ -12,8 +12,8 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tracing::{debug, error, trace, warn};
 use vrrp::{AddressChange, Event, InstanceId, Instant, InterfaceId, Link, Packet, Router};
-use vrrp_linux::address::{AddressThread, DesiredAddress, NetlinkEvent};
 use vrrp_linux::clock;
+use vrrp_linux::netlink::{Address, NetlinkEvent, NetlinkThread};
 
 use self::open::{Parts, prepare_process};
 use super::interfaces::Interfaces;
@@ -34,9 +34,9 @@ pub(super) struct Driver {
     setup: Setup,
     core: Router,
     interfaces: Interfaces,
-    addresses: AddressThread,
+    netlink: NetlinkThread,
     /// What each claiming instance wants configured.
-    desired: BTreeMap<InstanceId, Vec<DesiredAddress>>,
+    desired: BTreeMap<InstanceId, Vec<Address>>,
     /// From where each instance last advertised; the first advertisement precedes the claim.
     sources: BTreeMap<InstanceId, IpAddr>,
     /// Addresses that the kernel still has for us.
@@ -56,13 +56,13 @@ impl Driver {
             Ok(Parts {
                 core,
                 interfaces,
-                addresses,
+                netlink,
                 terminate,
             }) => Ok(Self {
                 setup,
                 core,
                 interfaces,
-                addresses,
+                netlink,
                 desired: BTreeMap::new(),
                 sources: BTreeMap::new(),
                 configured: Vec::new(),
@@ -107,7 +107,7 @@ impl Driver {
 
     fn wait(&self) -> io::Result<()> {
         let mut sources = vec![
-            PollFd::new(&self.addresses, PollFlags::IN),
+            PollFd::new(&self.netlink, PollFlags::IN),
             PollFd::new(&self.terminate, PollFlags::IN),
         ];
         if self.supervised {
@@ -176,7 +176,7 @@ impl Driver {
 
     fn read_netlink(&mut self, now: Instant) {
         for _ in 0..BATCH {
-            match self.addresses.try_recv() {
+            match self.netlink.try_recv() {
                 Some(NetlinkEvent::Link(link)) => {
                     let Some(id) = self.interfaces.find(&link.interface) else {
                         continue;
@@ -331,7 +331,7 @@ impl Driver {
     }
 }
 
-fn link_event(interface: InterfaceId, link: &vrrp_linux::address::LinkState) -> Link {
+fn link_event(interface: InterfaceId, link: &vrrp_linux::netlink::LinkState) -> Link {
     let v4 = link
         .addresses
         .iter()

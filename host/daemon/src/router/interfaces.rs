@@ -4,8 +4,8 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 
 use vrrp::InterfaceId;
-use vrrp_linux::address::LinkState;
 use vrrp_linux::arp::ArpSocket;
+use vrrp_linux::netlink::LinkState;
 use vrrp_linux::socket::{OpenSocketError, VrrpSocket};
 
 /// Every interface of the set-up, by [`InterfaceId`].

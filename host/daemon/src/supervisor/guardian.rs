@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use tracing::{error, info, warn};
 use vrrp::{InstanceId, InterfaceId};
-use vrrp_linux::address;
+use vrrp_linux::netlink;
 use vrrp_linux::socket::VrrpSocket;
 
 use crate::ipc::InstanceSetup;
@@ -50,7 +50,7 @@ impl Guardian {
 
 /// Removes the addresses that a router of this host left behind.
 pub(super) async fn remove_left_over(interfaces: &[String]) {
-    match address::remove_left_over(interfaces).await {
+    match netlink::remove_left_over(interfaces).await {
         Ok(removed) => {
             for (interface, address) in removed {
                 warn!(interface, %address, "removed an address that a dead router had left");

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 
 use tracing::debug;
 use vrrp::Router;
-use vrrp_linux::address::AddressThread;
+use vrrp_linux::netlink::NetlinkThread;
 use vrrp_linux::role;
 use vrrp_linux::socket::OpenSocketError;
 
@@ -21,7 +21,7 @@ const REALTIME_PRIORITY: u8 = 20;
 pub(super) struct Parts {
     pub(super) core: Router,
     pub(super) interfaces: Interfaces,
-    pub(super) addresses: AddressThread,
+    pub(super) netlink: NetlinkThread,
     pub(super) terminate: UnixStream,
 }
 
@@ -31,14 +31,14 @@ impl Parts {
             .map_err(|error| StartFailure::Config(error.to_string()))?;
         let names = setup.interfaces();
         let interfaces = Interfaces::open(&names).map_err(|error| socket_failure(&error))?;
-        let addresses =
-            AddressThread::spawn(names).map_err(|error| StartFailure::System(chain(&error)))?;
+        let netlink =
+            NetlinkThread::spawn(names).map_err(|error| StartFailure::System(chain(&error)))?;
         let terminate =
             termination().map_err(|error| StartFailure::System(format!("signals: {error}")))?;
         Ok(Self {
             core,
             interfaces,
-            addresses,
+            netlink,
             terminate,
         })
     }

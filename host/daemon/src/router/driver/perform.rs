@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tracing::{debug, info, trace, warn};
 use vrrp::{Action, Advertise, InstanceId, Instant};
-use vrrp_linux::address::DesiredAddress;
+use vrrp_linux::netlink::Address;
 
 use super::Driver;
 use crate::ipc::{CheckStanding, FromRouter, StateChange};
@@ -113,7 +113,7 @@ impl Driver {
         let wanted = setup
             .addresses
             .iter()
-            .map(|&(address, prefix_length)| DesiredAddress {
+            .map(|&(address, prefix_length)| Address {
                 interface: setup.interface.clone(),
                 address,
                 prefix_length,
@@ -139,7 +139,7 @@ impl Driver {
     }
 
     fn update_addresses(&self) {
-        self.addresses
+        self.netlink
             .set_desired(self.desired.values().flatten().cloned().collect());
     }
 

@@ -1,9 +1,9 @@
 //! Interfaces as the kernel sees them, and virtual addresses kept in place on them.
 //!
 //! rtnetlink waits for the kernel's RTNL lock, which a busy host may hold for long. So it lives on a thread of its own,
-//! [`AddressThread`], that is told the whole desired set and answers with what became of it.
+//! [`NetlinkThread`], that is told the whole desired set and answers with what became of it.
 //!
-//! **Whose address it is.** Addresses added here carry [`ADDRESS_PROTOCOL`] in `IFA_PROTO` (`ip address` shows it as
+//! **Whose address it is.** Addresses added here carry [`PROTOCOL`] in `IFA_PROTO` (`ip address` shows it as
 //! `proto 0x70`; Linux 5.18 and later), by which a later run knows them again: [`remove_left_over`]. A desired address that
 //! is on the interface without that mark, with whatever prefix length, was configured by the administrator. It counts as present, and releasing it
 //! leaves it in place ([`NetlinkEvent::AddressKept`]).
@@ -28,11 +28,11 @@ use kernel::{Interrupted, Kernel};
 use reconcile::{Operation, Reconciler};
 
 /// The value of `IFA_PROTO` on addresses added here: the IP protocol number of VRRP, which nobody else uses for addresses.
-pub const ADDRESS_PROTOCOL: u8 = 112;
+pub const PROTOCOL: u8 = 112;
 
 /// An address to keep on an interface.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct DesiredAddress {
+pub struct Address {
     /// The interface's name.
     pub interface: String,
     /// The address.
@@ -41,7 +41,7 @@ pub struct DesiredAddress {
     pub prefix_length: u8,
 }
 
-/// What an [`AddressThread`] saw or did.
+/// What an [`NetlinkThread`] saw or did.
 #[derive(Debug)]
 pub enum NetlinkEvent {
     /// An interface's state: once at the start for each watched name, also when there is no such interface, then whenever it changes.
@@ -108,14 +108,14 @@ pub struct LinkState {
 ///
 /// Dropping it ends the thread and leaves the addresses as they are; to remove them, desire none and wait for the answers.
 #[derive(Debug)]
-pub struct AddressThread {
-    desired: UnboundedSender<Vec<DesiredAddress>>,
+pub struct NetlinkThread {
+    desired: UnboundedSender<Vec<Address>>,
     events: mpsc::Receiver<NetlinkEvent>,
     wake: Arc<OwnedFd>,
     stopped: Cell<bool>,
 }
 
-impl AddressThread {
+impl NetlinkThread {
     /// Starts to watch the interfaces of these names, which need not exist.
     ///
     /// # Errors
@@ -148,7 +148,7 @@ impl AddressThread {
             outbox,
         };
         thread::Builder::new()
-            .name("addresses".to_owned())
+            .name("netlink".to_owned())
             .spawn(move || runtime.block_on(worker.run()))
             .map_err(SpawnError::Thread)?;
         Ok(Self {
@@ -160,7 +160,7 @@ impl AddressThread {
     }
 
     /// Replaces the desired set, as a whole. Never waits; sets that the thread did not get to before the next one are skipped.
-    pub fn set_desired(&self, addresses: Vec<DesiredAddress>) {
+    pub fn set_desired(&self, addresses: Vec<Address>) {
         // The queue has no bound because the sender must not wait. It holds one set for each transition within the time of one kernel request.
         // When the thread has ended, `Stopped` says so; there is nothing to add here.
         let _ = self.desired.send(addresses);
@@ -186,30 +186,30 @@ impl AddressThread {
     /// Only a panic ends the thread without an event of its own.
     fn ended(&self) -> Option<NetlinkEvent> {
         (!self.stopped.replace(true)).then(|| NetlinkEvent::Stopped {
-            error: io::Error::other("the address thread has ended"),
+            error: io::Error::other("the netlink thread has ended"),
         })
     }
 }
 
 /// Readable when events wait.
-impl AsFd for AddressThread {
+impl AsFd for NetlinkThread {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.wake.as_fd()
     }
 }
 
-/// Why an [`AddressThread`] could not be started.
+/// Why an [`NetlinkThread`] could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum SpawnError {
     /// The kernel refused a netlink socket.
     #[error("cannot open a netlink socket for interfaces and addresses")]
     Netlink(#[source] io::Error),
     /// The system refused a thread or what belongs to it.
-    #[error("cannot start the thread that configures addresses")]
+    #[error("cannot start the netlink thread")]
     Thread(#[source] io::Error),
 }
 
-/// Removes the addresses that bear [`ADDRESS_PROTOCOL`] from these interfaces, and returns what it removed: those that a
+/// Removes the addresses that bear [`PROTOCOL`] from these interfaces, and returns what it removed: those that a
 /// router left behind when it was killed. Interfaces that do not exist have none.
 ///
 /// # Errors
@@ -283,7 +283,7 @@ pub enum LeftOverError {
 struct Worker {
     kernel: Kernel,
     reconciler: Reconciler,
-    desired: UnboundedReceiver<Vec<DesiredAddress>>,
+    desired: UnboundedReceiver<Vec<Address>>,
     outbox: Outbox,
 }
 

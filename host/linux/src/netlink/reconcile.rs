@@ -8,7 +8,7 @@ use std::time::Instant;
 use rustix::io::Errno;
 
 use super::kernel::{Change, Link, LinkAddress, Snapshot};
-use super::{DesiredAddress, LinkState, NetlinkEvent, RETRY_INTERVAL};
+use super::{Address, LinkState, NetlinkEvent, RETRY_INTERVAL};
 
 /// Keeps a copy of the kernel's state, and brings it towards the desired one, one operation at a time.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub(super) struct Reconciler {
     links: BTreeMap<u32, Link>,
     addresses: BTreeMap<u32, Vec<LinkAddress>>,
     /// Every address that is desired, or released and not yet reported gone.
-    managed: BTreeMap<DesiredAddress, Managed>,
+    managed: BTreeMap<Address, Managed>,
     events: VecDeque<NetlinkEvent>,
 }
 
@@ -120,8 +120,8 @@ impl Reconciler {
         self.observe();
     }
 
-    pub(super) fn set_desired(&mut self, desired: Vec<DesiredAddress>) {
-        let desired: BTreeSet<DesiredAddress> = desired.into_iter().collect();
+    pub(super) fn set_desired(&mut self, desired: Vec<Address>) {
+        let desired: BTreeSet<Address> = desired.into_iter().collect();
         for (key, managed) in &mut self.managed {
             if managed.desired && !desired.contains(key) {
                 managed.desired = false;
@@ -191,7 +191,7 @@ impl Reconciler {
         let Some(link) = self.links.get(&index) else {
             return;
         };
-        let key = DesiredAddress {
+        let key = Address {
             interface: link.name.clone(),
             address,
             prefix_length,
@@ -236,7 +236,7 @@ impl Reconciler {
         self.events.pop_front()
     }
 
-    fn due(&self, now: Instant) -> impl Iterator<Item = (&DesiredAddress, &Managed)> {
+    fn due(&self, now: Instant) -> impl Iterator<Item = (&Address, &Managed)> {
         self.managed.iter().filter(move |(_, managed)| {
             managed
                 .refused
@@ -251,7 +251,7 @@ impl Reconciler {
     }
 
     /// The entry of the kernel by which the address is present.
-    fn find(&self, key: &DesiredAddress) -> Option<&LinkAddress> {
+    fn find(&self, key: &Address) -> Option<&LinkAddress> {
         let link = self.link_named(&key.interface)?;
         let entries = self.addresses.get(&link.index)?;
         let same_address = || entries.iter().filter(|entry| entry.address == key.address);
@@ -337,7 +337,7 @@ impl Reconciler {
     }
 
     fn added(&self, interface: &str, entry: &LinkAddress) -> bool {
-        let key = DesiredAddress {
+        let key = Address {
             interface: interface.to_owned(),
             address: entry.address,
             prefix_length: entry.prefix_length,
@@ -347,7 +347,7 @@ impl Reconciler {
 
     fn report_addresses(&mut self) {
         let mut released = Vec::new();
-        let keys: Vec<DesiredAddress> = self.managed.keys().cloned().collect();
+        let keys: Vec<Address> = self.managed.keys().cloned().collect();
         for key in keys {
             let ours = |managed: &Managed| {
                 self.find(&key)
@@ -390,7 +390,7 @@ impl Managed {
         }
     }
 
-    fn report(&mut self, key: &DesiredAddress, kept: bool, possible: bool) -> Option<NetlinkEvent> {
+    fn report(&mut self, key: &Address, kept: bool, possible: bool) -> Option<NetlinkEvent> {
         let interface = key.interface.clone();
         let address = key.address;
         if self.desired && self.present {
@@ -436,7 +436,7 @@ fn same_entry(one: &LinkAddress, other: &LinkAddress) -> bool {
     one.address == other.address && one.prefix_length == other.prefix_length
 }
 
-fn is_ours(managed: &Managed, entry: &LinkAddress, key: &DesiredAddress) -> bool {
+fn is_ours(managed: &Managed, entry: &LinkAddress, key: &Address) -> bool {
     entry.prefix_length == key.prefix_length && (entry.marked || managed.added)
 }
 

@@ -31,7 +31,7 @@ impl Bench {
         self.settle();
     }
 
-    fn desire(&mut self, addresses: &[DesiredAddress]) {
+    fn desire(&mut self, addresses: &[Address]) {
         self.reconciler.set_desired(addresses.to_vec());
         self.settle();
     }
@@ -113,8 +113,8 @@ fn entry(index: u32, address: IpAddr, prefix_length: u8) -> LinkAddress {
     }
 }
 
-fn vip(prefix_length: u8) -> DesiredAddress {
-    DesiredAddress {
+fn vip(prefix_length: u8) -> Address {
+    Address {
         interface: "eth0".to_owned(),
         address: VIP.parse().unwrap(),
         prefix_length,

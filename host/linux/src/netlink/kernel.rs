@@ -23,7 +23,7 @@ use rtnetlink::sys::AsyncSocket;
 use rustix::io::Errno;
 use tokio::task::JoinHandle;
 
-use super::ADDRESS_PROTOCOL;
+use super::PROTOCOL;
 
 /// A connection to the kernel's interfaces and addresses.
 pub(super) struct Kernel {
@@ -52,7 +52,7 @@ pub(super) struct LinkAddress {
     pub(super) index: u32,
     pub(super) address: IpAddr,
     pub(super) prefix_length: u8,
-    /// Bears [`ADDRESS_PROTOCOL`].
+    /// Bears [`PROTOCOL`].
     pub(super) marked: bool,
     /// Another IPv4 address of its network was there before.
     pub(super) secondary: bool,
@@ -199,9 +199,7 @@ impl Kernel {
         let mut message = address_message(index, address, prefix_length);
         message
             .attributes
-            .push(AddressAttribute::Protocol(AddressProtocol::Other(
-                ADDRESS_PROTOCOL,
-            )));
+            .push(AddressAttribute::Protocol(AddressProtocol::Other(PROTOCOL)));
         if address.is_ipv6() {
             message
                 .attributes
@@ -372,7 +370,7 @@ fn parse_address(message: &AddressMessage) -> Option<LinkAddress> {
             AddressAttribute::Local(value) => local = Some(*value),
             AddressAttribute::Address(value) => address = Some(*value),
             AddressAttribute::Protocol(protocol) => {
-                marked = u8::from(*protocol) == ADDRESS_PROTOCOL;
+                marked = u8::from(*protocol) == PROTOCOL;
             }
             _ => {}
         }
