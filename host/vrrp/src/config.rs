@@ -120,6 +120,8 @@ pub struct InstanceConfig {
     pub checksum: ChecksumForm,
     /// The advertised addresses; all of one family, at least one.
     pub addresses: Vec<VirtualAddress>,
+    /// Addresses that are claimed and announced with them and not advertised, of either family.
+    pub excluded: Vec<IpAddr>,
     /// Whether a Backup with a higher priority takes over from a living Active (Preempt_Mode).
     pub preempt: bool,
     /// Missed advertisements after which the Active counts as gone; 3 in the RFC.

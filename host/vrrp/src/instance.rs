@@ -148,11 +148,10 @@ impl Instance {
         change: &AddressChange,
         out: &mut VecDeque<Action>,
     ) {
-        let is_ours = self
-            .config
-            .addresses
-            .iter()
-            .any(|ours| ours.address == change.address);
+        let advertised = self.config.addresses.iter().map(|ours| &ours.address);
+        let is_ours = advertised
+            .chain(&self.config.excluded)
+            .any(|ours| *ours == change.address);
         let Machine::Active(active) = &mut self.machine else {
             return;
         };

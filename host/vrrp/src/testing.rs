@@ -34,6 +34,7 @@ pub(crate) fn instance(priority: u8) -> InstanceConfig {
             address: VIRTUAL.into(),
             prefix_length: 32,
         }],
+        excluded: Vec::new(),
         preempt: true,
         down_after: NonZeroU8::new(3).unwrap(),
         init_grace: Duration::from_secs(10),

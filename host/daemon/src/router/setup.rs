@@ -94,6 +94,7 @@ pub(crate) fn instance_config(setup: &InstanceSetup, interface: InterfaceId) -> 
                 prefix_length,
             })
             .collect(),
+        excluded: Vec::new(),
         preempt: setup.preempt,
         down_after: setup.down_after,
         init_grace: setup.init_grace,
