@@ -67,6 +67,16 @@ fn table(status: &Status) -> String {
             interface = instance.interface,
             vrid = instance.virtual_router_id,
         ));
+        let lists = [
+            ("excluded address", &instance.excluded_addresses),
+            ("route", &instance.routes),
+            ("rule", &instance.rules),
+        ];
+        for (kind, list) in lists {
+            for object in list {
+                text.push_str(&format!("    {kind} {object}\n"));
+            }
+        }
         if let Some(master) = &instance.master {
             text.push_str(&format!(
                 "    MASTER is {} with priority {}\n",

@@ -6,7 +6,7 @@ use toml::Spanned;
 use toml::de::DeTable;
 use vrrp::VirtualRouterId;
 
-use super::instance::{InstanceDraft, Scenery, TrackDraft};
+use super::instance::{AddressDraft, InstanceDraft, Scenery, TrackDraft};
 use super::model::{Check, Cluster, Hook, Instance, Notify, Track};
 use super::module::Modules;
 use super::names::Names;
@@ -115,6 +115,7 @@ impl Draft {
     fn check_conflicts(&self, sink: &Sink) {
         self.check_virtual_router_ids(sink);
         self.check_addresses(sink);
+        self.check_routes(sink);
         for instance in &self.instances {
             self.check_tracks(instance, sink);
         }
@@ -164,7 +165,8 @@ impl Draft {
     fn check_addresses(&self, sink: &Sink) {
         let mut seen = BTreeMap::new();
         for instance in &self.instances {
-            for address in &instance.virtual_addresses {
+            let shared = instance.virtual_addresses.iter();
+            for address in shared.chain(&instance.excluded_addresses) {
                 let ip = address.get_ref().address;
                 let Some((first, owner)) = seen.insert(ip, (address.span(), &instance.name)) else {
                     continue;
@@ -180,6 +182,41 @@ impl Draft {
                         .related(first, "the other one")
                         .help("leave one of them out: an address moves with one instance"),
                 );
+            }
+        }
+    }
+
+    /// The kernel has one route for a destination, table and metric. Instances may share it, whether they are MASTER at once or not.
+    fn check_routes(&self, sink: &Sink) {
+        let mut seen = BTreeMap::new();
+        for instance in &self.instances {
+            for route in &instance.routes {
+                let draft = route.get_ref();
+                let (first, owner) = *seen.entry(draft.place()).or_insert((route, &instance.name));
+                let is_first = std::ptr::eq(first, route);
+                if is_first || (*owner != instance.name && draft == first.get_ref()) {
+                    continue;
+                }
+                let message = format!(
+                    "two routes lead to {} in the same table with the same metric",
+                    draft.destination()
+                );
+                sink.push(
+                    Diagnostic::error(route.span(), message)
+                        .related(first.span(), "the other one")
+                        .help("leave one of them out, or give it another `metric` or `table`"),
+                );
+            }
+            for (index, rule) in instance.rules.iter().enumerate() {
+                let before = instance.rules[..index].iter();
+                let same = before.rev().find(|other| other.get_ref() == rule.get_ref());
+                if let Some(first) = same {
+                    sink.push(
+                        Diagnostic::error(rule.span(), "the rule is listed twice")
+                            .related(first.span(), "the other one")
+                            .help("leave one of them out"),
+                    );
+                }
             }
         }
     }
@@ -220,7 +257,22 @@ fn resolve_instance(draft: InstanceDraft, node: &str) -> Option<Instance> {
         .notify
         .into_iter()
         .filter(|notify| notify.scope.contains(node));
+    let interface = draft.interface?.at(node)?.clone();
+    let addresses = |drafts: &[Spanned<AddressDraft>]| {
+        let drafts = drafts.iter().map(Spanned::get_ref);
+        drafts
+            .map(|address| address.at(node, &interface))
+            .collect::<Option<_>>()
+    };
+    let routes = draft.routes.iter().map(Spanned::get_ref);
+    let rules = draft.rules.iter().map(Spanned::get_ref);
     Some(Instance {
+        virtual_addresses: addresses(&draft.virtual_addresses)?,
+        excluded_addresses: addresses(&draft.excluded_addresses)?,
+        routes: routes
+            .map(|route| route.at(node, &interface))
+            .collect::<Option<_>>()?,
+        rules: rules.map(|rule| rule.at(node)).collect::<Option<_>>()?,
         tracks: tracks
             .map(|track| Track {
                 check: *track.check.get_ref(),
@@ -234,17 +286,12 @@ fn resolve_instance(draft: InstanceDraft, node: &str) -> Option<Instance> {
             })
             .collect(),
         name: draft.name,
-        interface: draft.interface?.at(node)?.clone(),
+        interface,
         virtual_router_id: draft.virtual_router_id?.into_inner(),
         version: draft.version?,
         priority: *draft.priority?.at(node)?,
         advertisement_interval: draft.advertisement_interval?,
         checksum: draft.checksum?,
-        virtual_addresses: draft
-            .virtual_addresses
-            .into_iter()
-            .map(Spanned::into_inner)
-            .collect(),
         preempt: draft.preempt?,
         down_after: draft.down_after?,
         init_grace: draft.init_grace?,

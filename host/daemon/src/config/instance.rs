@@ -1,18 +1,30 @@
 //! `[instances.NAME]`: a virtual router, with the values of every node.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+mod address;
+mod network;
+mod route;
+mod rule;
+
 use std::num::NonZeroU8;
 use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::DeValue;
-use vrrp::{AnnounceConfig, ChecksumForm, OnFail, Version, VirtualAddress, VirtualRouterId};
+use vrrp::{AnnounceConfig, ChecksumForm, OnFail, Version, VirtualRouterId};
+use vrrp_linux::netlink::Family;
 
+use self::address::{Families, read_addresses};
+use self::route::{ROUTE, ROUTE_EXAMPLE, read_route};
+use self::rule::{RULE, RULE_EXAMPLE, read_rule};
 use super::model::NotifyOn;
 use super::names::Names;
 use super::nodes::{ByNode, Nodes, Scope, bare, check_name};
 use super::reader::{Field, Keys, Table};
+
+pub(super) use self::address::AddressDraft;
+pub(super) use self::route::RouteDraft;
+pub(super) use self::rule::RuleDraft;
 
 const INSTANCE: Keys = Keys {
     known: &[
@@ -23,6 +35,9 @@ const INSTANCE: Keys = Keys {
         "advertisement-interval",
         "checksum",
         "virtual-addresses",
+        "excluded-addresses",
+        "routes",
+        "rules",
         "preempt",
         "down-after",
         "init-grace",
@@ -31,9 +46,6 @@ const INSTANCE: Keys = Keys {
         "notify",
     ],
     later: &[
-        "excluded-addresses",
-        "routes",
-        "rules",
         "preempt-delay",
         "start-delay",
         "accept-mode",
@@ -71,6 +83,9 @@ pub(super) const PRIORITY_DEFAULT: NonZeroU8 = NonZeroU8::new(100).expect("not z
 const WEIGHT: RangeInclusive<i64> = -253..=253;
 /// `Count IPvX Addr` of an advertisement is one byte (RFC 9568 §5.2.5).
 const ADDRESSES_MAX: usize = 255;
+/// An instance is one message to the router, and that has room for so many (see `ipc::channel`).
+const EXCLUDED_MAX: usize = 500;
+const ROUTES_MAX: usize = 250;
 const INTERVAL_DEFAULT: Duration = Duration::from_secs(1);
 /// Version 2 counts whole seconds in one byte (RFC 3768 §5.3.7).
 const INTERVAL_V2: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(255);
@@ -91,7 +106,10 @@ pub(super) struct InstanceDraft {
     pub(super) priority_span: Range<usize>,
     pub(super) advertisement_interval: Option<Duration>,
     pub(super) checksum: Option<ChecksumForm>,
-    pub(super) virtual_addresses: Vec<Spanned<VirtualAddress>>,
+    pub(super) virtual_addresses: Vec<Spanned<AddressDraft>>,
+    pub(super) excluded_addresses: Vec<Spanned<AddressDraft>>,
+    pub(super) routes: Vec<Spanned<RouteDraft>>,
+    pub(super) rules: Vec<Spanned<RuleDraft>>,
     pub(super) preempt: Option<bool>,
     pub(super) down_after: Option<NonZeroU8>,
     pub(super) init_grace: Option<Duration>,
@@ -131,19 +149,31 @@ impl InstanceDraft {
         let nodes = scenery.nodes;
         let version = table.read("version", Version::V3, read_version);
         let priority = table.get("priority");
+        let interface = table.require("interface", "interface = \"eth0\"", |field| {
+            ByNode::read(&field, nodes, read_interface)
+        });
+        let virtual_router_id =
+            table.require("virtual-router-id", "virtual-router-id = 51", |field| {
+                let id = VirtualRouterId(read_byte(&field, 51)?);
+                Some(Spanned::new(field.span(), id))
+            });
+        let virtual_addresses = table
+            .require(
+                "virtual-addresses",
+                "virtual-addresses = [\"192.0.2.1\"]",
+                |field| {
+                    check_count(&field, ADDRESSES_MAX, "an advertisement cannot carry");
+                    read_addresses(&field, Families::Advertised, nodes)
+                },
+            )
+            .unwrap_or_default();
+        let family = virtual_addresses
+            .first()
+            .map_or(Family::V4, |first| Family::of(first.get_ref().address));
         Some(Self {
             name: field.key().to_owned(),
-            interface: table.require("interface", "interface = \"eth0\"", |field| {
-                ByNode::read(&field, nodes, read_interface)
-            }),
-            virtual_router_id: table.require(
-                "virtual-router-id",
-                "virtual-router-id = 51",
-                |field| {
-                    let id = VirtualRouterId(read_byte(&field, 51)?);
-                    Some(Spanned::new(field.span(), id))
-                },
-            ),
+            interface,
+            virtual_router_id,
             version,
             priority_span: priority
                 .as_ref()
@@ -162,13 +192,19 @@ impl InstanceDraft {
                     ("rfc9568", ChecksumForm::Rfc9568),
                 ])
             }),
-            virtual_addresses: table
-                .require(
-                    "virtual-addresses",
-                    "virtual-addresses = [\"192.0.2.1\"]",
-                    |field| read_addresses(&field),
-                )
+            virtual_addresses,
+            excluded_addresses: table
+                .read("excluded-addresses", Vec::new(), |field| {
+                    check_count(&field, EXCLUDED_MAX, "an instance cannot have");
+                    read_addresses(&field, Families::Any, nodes)
+                })
                 .unwrap_or_default(),
+            routes: read_list(&table, "routes", &name, ROUTE_EXAMPLE, ROUTE, |entry| {
+                read_route(entry, family, nodes)
+            }),
+            rules: read_list(&table, "rules", &name, RULE_EXAMPLE, RULE, |entry| {
+                read_rule(entry, family, nodes)
+            }),
             preempt: table.read("preempt", true, |field| field.boolean()),
             down_after: table.read("down-after", NonZeroU8::MIN.saturating_add(2), |field| {
                 read_byte(&field, 3)
@@ -263,59 +299,21 @@ fn round_up(interval: Duration, unit: Duration) -> Duration {
     unit.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX))
 }
 
-fn read_addresses(field: &Field<'_>) -> Option<Vec<Spanned<VirtualAddress>>> {
-    let elements = field.elements("[\"192.0.2.1\"]")?;
-    if elements.len() > ADDRESSES_MAX {
+/// Reports a list that is longer than `max`; `cannot` begins the sentence.
+fn check_count(field: &Field<'_>, max: usize, cannot: &str) {
+    if let DeValue::Array(elements) = field.value()
+        && elements.len() > max
+    {
         field.error(
-            format!("an advertisement cannot carry {} addresses", elements.len()),
-            format!("write at most {ADDRESSES_MAX}, and the others in another instance"),
+            format!("{cannot} {} {}", elements.len(), noun(field.key())),
+            format!("write at most {max}, and the others in another instance"),
         );
     }
-    let addresses = elements
-        .iter()
-        .filter_map(|element| Some(Spanned::new(element.span(), read_address(element)?)));
-    Some(addresses.collect())
 }
 
-/// `ADDRESS` or `ADDRESS/PREFIX-LENGTH`.
-fn read_address(field: &Field<'_>) -> Option<VirtualAddress> {
-    let text = field.string("192.0.2.1")?;
-    let (address, prefix_length) = match text.split_once('/') {
-        Some((address, length)) => (address, length.parse().ok()),
-        None => (text, Some(32)),
-    };
-    if address.parse::<Ipv6Addr>().is_ok() {
-        field.error(
-            "IPv6 addresses are not available yet in this version",
-            "write an IPv4 address, for example `\"192.0.2.1\"`",
-        );
-        return None;
-    }
-    let Ok(address) = address.parse::<Ipv4Addr>() else {
-        field.error(
-            format!("\"{text}\" is not an IPv4 address"),
-            "write `\"192.0.2.1\"`, or with a prefix length `\"192.0.2.1/24\"`",
-        );
-        return None;
-    };
-    let Some(prefix_length) = prefix_length.filter(|length| (1..=32).contains(length)) else {
-        field.error(
-            format!("\"{text}\" has a prefix length that IPv4 does not have"),
-            format!("write a length from 1 to 32, for example `\"{address}/24\"`, or leave it out for 32"),
-        );
-        return None;
-    };
-    if address.is_unspecified() || address.is_multicast() || address.is_broadcast() {
-        field.error(
-            format!("no host can have the address {address}"),
-            "write the address that clients connect to, for example `\"192.0.2.1\"`",
-        );
-        return None;
-    }
-    Some(VirtualAddress {
-        address: IpAddr::V4(address),
-        prefix_length,
-    })
+/// What a list of that key has: `addresses`, `routes` or `rules`.
+fn noun(key: &str) -> &str {
+    key.rsplit('-').next().unwrap_or(key)
 }
 
 fn read_announce(table: &Table<'_>) -> Option<AnnounceConfig> {
@@ -352,6 +350,9 @@ fn read_list<T>(
         return field
             .wrong_type_help("a list of tables", help)
             .unwrap_or_default();
+    }
+    if matches!(key, "routes" | "rules") {
+        check_count(&field, ROUTES_MAX, "an instance cannot have");
     }
     let entries = field.elements(example).unwrap_or_default();
     entries

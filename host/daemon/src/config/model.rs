@@ -7,6 +7,8 @@ use std::num::{NonZeroU8, NonZeroU16};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use vrrp_linux::netlink::{Address, Route, Rule};
+
 /// The file, as one node sees it.
 #[derive(Clone, Debug)]
 pub(crate) struct Cluster {
@@ -112,8 +114,14 @@ pub(crate) struct Instance {
     pub(crate) advertisement_interval: Duration,
     /// Checksum form on send.
     pub(crate) checksum: vrrp::ChecksumForm,
-    /// The shared addresses.
-    pub(crate) virtual_addresses: Vec<vrrp::VirtualAddress>,
+    /// The shared addresses, which are advertised.
+    pub(crate) virtual_addresses: Vec<Address>,
+    /// Addresses that come and go with them and are not advertised, of either family.
+    pub(crate) excluded_addresses: Vec<Address>,
+    /// Routes that come and go with the addresses.
+    pub(crate) routes: Vec<Route>,
+    /// Rules that come and go with the routes.
+    pub(crate) rules: Vec<Rule>,
     /// Whether a higher priority takes over from a living MASTER.
     pub(crate) preempt: bool,
     /// Missed advertisements until the MASTER counts as gone.

@@ -3,7 +3,7 @@
 mod open;
 mod perform;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
@@ -13,7 +13,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tracing::{debug, error, trace, warn};
 use vrrp::{AddressChange, Event, InstanceId, Instant, InterfaceId, Link, Packet, Router};
 use vrrp_linux::clock;
-use vrrp_linux::netlink::{Address, NetlinkEvent, NetlinkThread};
+use vrrp_linux::netlink::{NetlinkEvent, NetlinkThread, Object};
 
 use self::open::{Parts, prepare_process};
 use super::interfaces::Interfaces;
@@ -25,7 +25,7 @@ use crate::ipc::{Channel, FromRouter, Outbox, RecvError, StartFailure, ToRouter}
 const BATCH: usize = 64;
 /// Room for an IPv4 datagram; VRRP messages have at most 255 addresses.
 const DATAGRAM: usize = 2048;
-/// How long a stopping router waits for the kernel to confirm that its addresses are gone.
+/// How long a stopping router waits for the kernel to confirm that its addresses, routes and rules are gone.
 const RELEASE_GRACE: Duration = Duration::from_secs(2);
 
 /// The router at work.
@@ -35,12 +35,12 @@ pub(super) struct Driver {
     core: Router,
     interfaces: Interfaces,
     netlink: NetlinkThread,
-    /// What each claiming instance wants configured.
-    desired: BTreeMap<InstanceId, Vec<Address>>,
+    /// Which instance claims an address of an interface.
+    holders: BTreeMap<(String, IpAddr), InstanceId>,
     /// From where each instance last advertised; the first advertisement precedes the claim.
     sources: BTreeMap<InstanceId, IpAddr>,
-    /// Addresses that the kernel still has for us.
-    configured: Vec<(String, IpAddr)>,
+    /// Addresses, routes and rules that the kernel still has for us.
+    configured: BTreeSet<Object>,
     channel: Channel,
     outbox: Outbox,
     terminate: UnixStream,
@@ -63,9 +63,9 @@ impl Driver {
                 core,
                 interfaces,
                 netlink,
-                desired: BTreeMap::new(),
+                holders: BTreeMap::new(),
                 sources: BTreeMap::new(),
-                configured: Vec::new(),
+                configured: BTreeSet::new(),
                 channel,
                 outbox: Outbox::default(),
                 terminate,
@@ -184,38 +184,37 @@ impl Driver {
                     if let Err(error) = self.interfaces.update(id, &link) {
                         error!(interface = link.interface, %error, "cannot speak VRRP on the interface");
                     }
-                    self.core.handle(now, Event::Link(link_event(id, &link)));
+                    if self.interfaces.get(id).is_some_and(|found| found.speaks) {
+                        self.core.handle(now, Event::Link(link_event(id, &link)));
+                    }
                 }
-                Some(NetlinkEvent::AddressPresent {
-                    interface,
-                    address,
-                    restored,
-                }) => {
+                Some(NetlinkEvent::Present { object, restored }) => {
                     if restored {
-                        warn!(interface, %address, "somebody removed the address; it is back");
+                        warn!("the {} {object} was gone; it is back", object.kind());
                     }
-                    let key = (interface, address);
-                    if !self.configured.contains(&key) {
-                        self.configured.push(key.clone());
+                    self.object_changed(now, &object, true);
+                    self.configured.insert(object);
+                }
+                Some(NetlinkEvent::Absent { object }) => {
+                    self.configured.remove(&object);
+                    self.object_changed(now, &object, false);
+                }
+                Some(NetlinkEvent::Kept { object }) => {
+                    let kind = object.kind();
+                    warn!("the {kind} {object} stays: it was there before vrrp-host");
+                    self.configured.remove(&object);
+                }
+                Some(NetlinkEvent::Failed { object, error }) => {
+                    let kind = object.kind();
+                    if matches!(object, Object::Route(_))
+                        && error.kind() == io::ErrorKind::AlreadyExists
+                    {
+                        error!(
+                            "the route {object} has to wait: somebody else has one to there in the same table with the same metric"
+                        );
+                    } else {
+                        error!(%error, "cannot configure the {kind} {object}");
                     }
-                    self.address_changed(now, &key, true);
-                }
-                Some(NetlinkEvent::AddressAbsent { interface, address }) => {
-                    let key = (interface, address);
-                    self.configured.retain(|configured| *configured != key);
-                    self.address_changed(now, &key, false);
-                }
-                Some(NetlinkEvent::AddressKept { interface, address }) => {
-                    warn!(interface, %address, "the address stays: it was there before vrrp-host");
-                    let key = (interface, address);
-                    self.configured.retain(|configured| *configured != key);
-                }
-                Some(NetlinkEvent::AddressFailed {
-                    interface,
-                    address,
-                    error,
-                }) => {
-                    error!(interface, %address, %error, "cannot configure the address");
                 }
                 Some(NetlinkEvent::Stopped { error }) => {
                     error!(%error, "the netlink thread ended: giving everything away");
@@ -226,21 +225,16 @@ impl Driver {
         }
     }
 
-    fn address_changed(
-        &mut self,
-        now: Instant,
-        (interface, address): &(String, IpAddr),
-        present: bool,
-    ) {
-        let owner = self.desired.iter().find(|(_, wanted)| {
-            wanted
-                .iter()
-                .any(|want| want.address == *address && want.interface == *interface)
-        });
-        if let Some((&instance, _)) = owner {
+    /// The core hears of addresses only.
+    fn object_changed(&mut self, now: Instant, object: &Object, present: bool) {
+        let Object::Address(address) = object else {
+            return;
+        };
+        let key = (address.interface.clone(), address.address);
+        if let Some(&instance) = self.holders.get(&key) {
             let change = AddressChange {
                 instance,
-                address: *address,
+                address: address.address,
                 present,
             };
             self.core.handle(now, Event::Address(change));

@@ -21,23 +21,29 @@ pub(super) struct Interface {
     /// The kernel's index that the sockets were opened for.
     index: Option<u32>,
     mac: Option<[u8; 6]>,
+    /// Instances speak on it; otherwise they only have addresses there.
+    pub(super) speaks: bool,
     pub(super) socket: Option<VrrpSocket>,
     arp: Option<ArpSocket>,
 }
 
 impl Interfaces {
-    /// Opens the sockets of all `names`.
-    pub(super) fn open(names: &[String]) -> Result<Self, OpenSocketError> {
-        let all = names
-            .iter()
-            .map(|name| {
-                Ok(Interface {
+    /// Opens the sockets of all interfaces: first those that instances speak on, then the `silent` ones.
+    pub(super) fn open(speaking: &[String], silent: &[String]) -> Result<Self, OpenSocketError> {
+        let speaking = speaking.iter().map(|name| (name, true));
+        let all = speaking
+            .chain(silent.iter().map(|name| (name, false)))
+            .map(|(name, speaks)| {
+                let mut interface = Interface {
                     name: name.clone(),
                     index: None,
                     mac: None,
-                    socket: Some(VrrpSocket::open(name)?),
-                    arp: Some(ArpSocket::open(name)?),
-                })
+                    speaks,
+                    socket: None,
+                    arp: None,
+                };
+                interface.reopen()?;
+                Ok(interface)
             })
             .collect::<Result<_, OpenSocketError>>()?;
         Ok(Self { all })
@@ -80,7 +86,7 @@ impl Interfaces {
                 interface.arp = None;
             }
             (Some(before), Some(now)) if before != now => interface.reopen()?,
-            (_, Some(_)) if interface.socket.is_none() => interface.reopen()?,
+            (_, Some(_)) if interface.arp.is_none() => interface.reopen()?,
             (_, Some(_)) => {}
         }
         Ok(())
@@ -89,7 +95,9 @@ impl Interfaces {
 
 impl Interface {
     fn reopen(&mut self) -> Result<(), OpenSocketError> {
-        self.socket = Some(VrrpSocket::open(&self.name)?);
+        if self.speaks {
+            self.socket = Some(VrrpSocket::open(&self.name)?);
+        }
         self.arp = Some(ArpSocket::open(&self.name)?);
         Ok(())
     }

@@ -7,6 +7,7 @@ use vrrp::{
     AnnounceConfig, CheckConfig, CheckId, InstanceConfig, InstanceId, InterfaceId, RouterConfig,
     Track, VirtualAddress, VirtualRouterId,
 };
+use vrrp_linux::netlink::{Address, Object};
 
 use crate::ipc::{Channel, CheckSetup, InstanceSetup, RecvError, ToRouter};
 
@@ -49,6 +50,21 @@ impl Setup {
         names
     }
 
+    /// The interfaces on which instances have addresses and nothing else, each once.
+    pub(super) fn silent_interfaces(&self) -> Vec<String> {
+        let speaking = self.interfaces();
+        let mut names: Vec<_> = self
+            .instances
+            .iter()
+            .flat_map(held_addresses)
+            .map(|address| address.interface.clone())
+            .filter(|name| speaking.binary_search(name).is_err())
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
     /// The core's view of it. Checks, instances and interfaces are numbered by position.
     pub(super) fn router_config(&self) -> RouterConfig {
         let interfaces: BTreeMap<String, u32> = self.interfaces().into_iter().zip(0..).collect();
@@ -77,6 +93,15 @@ fn check_config(setup: &CheckSetup) -> CheckConfig {
     }
 }
 
+/// The addresses that an instance holds: first those that it advertises, then the excluded ones.
+pub(super) fn held_addresses(setup: &InstanceSetup) -> impl Iterator<Item = &Address> {
+    let excluded = setup.others.iter().filter_map(|object| match object {
+        Object::Address(address) => Some(address),
+        Object::Route(_) | Object::Rule(_) => None,
+    });
+    setup.addresses.iter().chain(excluded)
+}
+
 /// The core's configuration of an instance; the guardian needs it too, to speak for a dead router.
 pub(crate) fn instance_config(setup: &InstanceSetup, interface: InterfaceId) -> InstanceConfig {
     InstanceConfig {
@@ -89,12 +114,15 @@ pub(crate) fn instance_config(setup: &InstanceSetup, interface: InterfaceId) -> 
         addresses: setup
             .addresses
             .iter()
-            .map(|&(address, prefix_length)| VirtualAddress {
-                address,
-                prefix_length,
+            .map(|address| VirtualAddress {
+                address: address.address,
+                prefix_length: address.prefix_length,
             })
             .collect(),
-        excluded: Vec::new(),
+        excluded: held_addresses(setup)
+            .skip(setup.addresses.len())
+            .map(|address| address.address)
+            .collect(),
         preempt: setup.preempt,
         down_after: setup.down_after,
         init_grace: setup.init_grace,

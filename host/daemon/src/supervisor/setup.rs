@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use vrrp_linux::netlink::Object;
+
 use crate::config::{Check, Cluster, Hook, Instance, Module, ModuleSource, NotifyOn};
 use crate::ipc::{CheckSetup, InstanceSetup, ModuleSetup, Schedule, TrackSetup};
 
@@ -90,18 +92,6 @@ impl Setup {
             .map(|module| module.limits.memory)
             .fold(default, u64::max)
     }
-
-    /// The interfaces that instances use, each once.
-    pub(super) fn interfaces(&self) -> Vec<String> {
-        let mut names: Vec<_> = self
-            .instances
-            .iter()
-            .map(|plan| plan.instance.interface.clone())
-            .collect();
-        names.sort_unstable();
-        names.dedup();
-        names
-    }
 }
 
 /// A check, for the core.
@@ -127,11 +117,8 @@ pub(super) fn instance_setup(plan: &InstancePlan) -> InstanceSetup {
         priority: instance.priority,
         advertisement_interval: instance.advertisement_interval,
         checksum: instance.checksum,
-        addresses: instance
-            .virtual_addresses
-            .iter()
-            .map(|address| (address.address, address.prefix_length))
-            .collect(),
+        addresses: instance.virtual_addresses.clone(),
+        others: others(instance),
         preempt: instance.preempt,
         down_after: instance.down_after,
         init_grace: instance.init_grace,
@@ -147,6 +134,18 @@ pub(super) fn instance_setup(plan: &InstancePlan) -> InstanceSetup {
             })
             .collect(),
     }
+}
+
+/// What an instance holds beside the advertised addresses.
+fn others(instance: &Instance) -> Vec<Object> {
+    let addresses = instance.excluded_addresses.iter().cloned();
+    let routes = instance.routes.iter().cloned();
+    let rules = instance.rules.iter().cloned();
+    addresses
+        .map(Object::from)
+        .chain(routes.map(Object::from))
+        .chain(rules.map(Object::from))
+        .collect()
 }
 
 /// A module, for the worker.

@@ -1,31 +1,23 @@
-//! rtnetlink: what this module's parent asks of the kernel and hears from it.
-
-#![expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "netlink's messages and attributes are an open set; all but a few mean nothing here"
-)]
+//! The connection to the kernel: requests, their answers, and what others do meanwhile.
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::IpAddr;
 
 use futures_util::{FutureExt, Stream, StreamExt};
 use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
+    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_EXCL, NLM_F_REQUEST,
+    NetlinkMessage, NetlinkPayload,
 };
-use netlink_packet_route::address::{
-    AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage, AddressProtocol,
-};
-use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
-use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+use netlink_packet_route::RouteNetlinkMessage;
 use rtnetlink::MulticastGroup;
 use rtnetlink::sys::AsyncSocket;
 use rustix::io::Errno;
 use tokio::task::JoinHandle;
 
-use super::PROTOCOL;
+use super::entry::{Change, Entry};
+use super::message::{add_request, changes_of, dump_requests, remove_request};
 
-/// A connection to the kernel's interfaces and addresses.
+/// A connection to the kernel's interfaces, addresses, routes and rules.
 pub(super) struct Kernel {
     handle: rtnetlink::Handle,
     notifications: Notifications,
@@ -36,64 +28,6 @@ pub(super) struct Kernel {
 }
 
 type Notifications = futures_util::stream::BoxStream<'static, NetlinkMessage<RouteNetlinkMessage>>;
-
-/// An interface of the kernel.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Link {
-    pub(super) index: u32,
-    pub(super) name: String,
-    pub(super) up: bool,
-    pub(super) mac: Option<[u8; 6]>,
-}
-
-/// An address on an interface of the kernel.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct LinkAddress {
-    pub(super) index: u32,
-    pub(super) address: IpAddr,
-    pub(super) prefix_length: u8,
-    /// Bears [`PROTOCOL`].
-    pub(super) marked: bool,
-    /// Another IPv4 address of its network was there before.
-    pub(super) secondary: bool,
-    /// IPv6: not known to be unique, or known not to be.
-    pub(super) tentative: bool,
-}
-
-/// All interfaces and addresses, each in the kernel's order.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Snapshot {
-    pub(super) links: Vec<Link>,
-    pub(super) addresses: Vec<LinkAddress>,
-}
-
-impl Snapshot {
-    /// The marked addresses of the interfaces with these names.
-    pub(super) fn marked_on(
-        &self,
-        interfaces: &[String],
-    ) -> impl Iterator<Item = (&Link, &LinkAddress)> {
-        self.addresses.iter().filter_map(move |address| {
-            let link = self.links.iter().find(|link| link.index == address.index)?;
-            (address.marked && interfaces.contains(&link.name)).then_some((link, address))
-        })
-    }
-}
-
-/// One step of the kernel's state.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Change {
-    Link(Link),
-    LinkGone {
-        index: u32,
-    },
-    Address(LinkAddress),
-    AddressGone {
-        index: u32,
-        address: IpAddr,
-        prefix_length: u8,
-    },
-}
 
 /// Why the connection has no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,8 +47,18 @@ impl From<Interrupted> for io::Error {
     }
 }
 
+/// What the kernel said to a request.
+struct Answer {
+    changes: Vec<Change>,
+    result: Result<(), Errno>,
+    /// A dump during which the state changed, so that it may lack what was there all the time.
+    torn: bool,
+}
+
 /// Room for the notifications of some thousand changes, which a host that starts many containers makes in a burst.
 const RECEIVE_BUFFER: i32 = 1024 * 1024;
+/// How often a dump is repeated while others change what it lists. When they never pause, what it lacks shows with the next change.
+const DUMPS_MAX: u32 = 10;
 
 impl Kernel {
     /// For requests only. The tokio runtime that is entered drives the connection.
@@ -122,12 +66,16 @@ impl Kernel {
         Self::open(&[])
     }
 
-    /// Also hears of every change to interfaces and addresses.
+    /// Also hears of every change to interfaces, addresses, routes and rules.
     pub(super) fn subscribe() -> io::Result<Self> {
         Self::open(&[
             MulticastGroup::Link,
             MulticastGroup::Ipv4Ifaddr,
             MulticastGroup::Ipv6Ifaddr,
+            MulticastGroup::Ipv4Route,
+            MulticastGroup::Ipv6Route,
+            MulticastGroup::Ipv4Rule,
+            MulticastGroup::Ipv6Rule,
         ])
     }
 
@@ -137,6 +85,9 @@ impl Kernel {
         let socket = connection.socket_mut().socket_mut();
         if let Err(error) = socket.set_rx_buf_sz(RECEIVE_BUFFER) {
             tracing::debug!(%error, "cannot enlarge the netlink receive buffer");
+        }
+        if let Err(error) = socket.set_netlink_get_strict_chk(true) {
+            tracing::debug!(%error, "the kernel lists the routes of others, too");
         }
         Ok(Self {
             connection: tokio::spawn(connection),
@@ -153,7 +104,7 @@ impl Kernel {
                 return Ok(change);
             }
             let message = self.notifications.next().await;
-            self.changes.extend(change_of(message)?);
+            self.changes.extend(heard(message)?);
         }
     }
 
@@ -162,64 +113,38 @@ impl Kernel {
         self.changes.pop_front()
     }
 
-    /// All interfaces and addresses. Changes from then on follow as usual, those from before are forgotten.
-    pub(super) async fn dump(&mut self) -> Result<Snapshot, Interrupted> {
+    /// The whole state, each part in the kernel's order. Changes from then on follow as usual, those from before are forgotten.
+    pub(super) async fn dump(&mut self) -> Result<Vec<Change>, Interrupted> {
         // What was queued before an overrun must not be taken for news: its sequel is lost.
         while let Some(message) = self.notifications.next().now_or_never() {
             message.ok_or(Interrupted::Closed)?;
         }
         self.changes.clear();
-        let mut snapshot = Snapshot::default();
-        let requests = [
-            RouteNetlinkMessage::GetLink(LinkMessage::default()),
-            RouteNetlinkMessage::GetAddress(AddressMessage::default()),
-        ];
-        for request in requests {
-            let (answers, result) = self.exchange(request, NLM_F_DUMP).await?;
-            // The kernel refuses a dump only when it has no memory for it; its loss is that of an overrun.
-            result.map_err(|_errno| Interrupted::Overrun)?;
-            for change in answers {
-                match change {
-                    Change::Link(link) => snapshot.links.push(link),
-                    Change::Address(address) => snapshot.addresses.push(address),
-                    Change::LinkGone { .. } | Change::AddressGone { .. } => {}
+        let mut snapshot = Vec::new();
+        for request in dump_requests() {
+            let mut dumps = 0;
+            snapshot.extend(loop {
+                let answer = self.exchange(request.clone(), NLM_F_DUMP).await?;
+                // The kernel refuses a dump only when it has no memory for it; its loss is that of an overrun.
+                answer.result.map_err(|_errno| Interrupted::Overrun)?;
+                dumps += 1;
+                if !answer.torn || dumps == DUMPS_MAX {
+                    break answer.changes;
                 }
-            }
+            });
         }
         Ok(snapshot)
     }
 
-    /// Adds an address with our mark; IPv6 without duplicate address detection, since VRRP decides who has it.
-    pub(super) async fn add(
-        &mut self,
-        index: u32,
-        address: IpAddr,
-        prefix_length: u8,
-    ) -> Result<Result<(), Errno>, Interrupted> {
-        let mut message = address_message(index, address, prefix_length);
-        message
-            .attributes
-            .push(AddressAttribute::Protocol(AddressProtocol::Other(PROTOCOL)));
-        if address.is_ipv6() {
-            message
-                .attributes
-                .push(AddressAttribute::Flags(AddressFlags::Nodad));
-        }
-        let request = RouteNetlinkMessage::NewAddress(message);
-        self.act(request, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL)
-            .await
+    /// Adds an entry, with our mark.
+    pub(super) async fn add(&mut self, entry: &Entry) -> Result<Result<(), Errno>, Interrupted> {
+        let flags = NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
+        self.act(add_request(entry), flags).await
     }
 
-    /// Removes an address.
-    pub(super) async fn remove(
-        &mut self,
-        index: u32,
-        address: IpAddr,
-        prefix_length: u8,
-    ) -> Result<Result<(), Errno>, Interrupted> {
-        let message = address_message(index, address, prefix_length);
-        self.act(RouteNetlinkMessage::DelAddress(message), NLM_F_ACK)
-            .await
+    /// Removes an entry.
+    pub(super) async fn remove(&mut self, entry: &Entry) -> Result<Result<(), Errno>, Interrupted> {
+        self.act(remove_request(entry), NLM_F_ACK).await
     }
 
     async fn act(
@@ -228,13 +153,13 @@ impl Kernel {
         flags: u16,
     ) -> Result<Result<(), Errno>, Interrupted> {
         let heard_before = self.changes.len();
-        let (effects, result) = self.exchange(request, flags).await?;
+        let answer = self.exchange(request, flags).await?;
         // The kernel addresses the notification of an effect to the request that caused it. What others did in that moment is sorted after it,
-        // so that an effect which is gone again is never taken to be there; the other mistake shows when the address is added once more.
+        // so that an effect which is gone again is never taken to be there; the other mistake shows when it is added once more.
         let others = self.changes.split_off(heard_before);
-        self.changes.extend(effects);
+        self.changes.extend(answer.changes);
         self.changes.extend(others);
-        Ok(result)
+        Ok(answer.result)
     }
 
     /// Sends a request; its answers, and then its result. Notifications that arrive meanwhile go to `changes`.
@@ -242,7 +167,7 @@ impl Kernel {
         &mut self,
         request: RouteNetlinkMessage,
         flags: u16,
-    ) -> Result<(Vec<Change>, Result<(), Errno>), Interrupted> {
+    ) -> Result<Answer, Interrupted> {
         let mut message = NetlinkMessage::from(request);
         message.header.flags = NLM_F_REQUEST | flags;
         let mut responses = self
@@ -252,7 +177,7 @@ impl Kernel {
         let outcome = collect(&mut responses, &mut self.notifications, &mut self.changes).await;
         // Both channels are filled before either reader runs, so what happened before the answer is here by now.
         while let Some(message) = self.notifications.next().now_or_never() {
-            self.changes.extend(change_of(message)?);
+            self.changes.extend(heard(message)?);
         }
         outcome
     }
@@ -268,123 +193,35 @@ async fn collect(
     responses: &mut (impl Stream<Item = NetlinkMessage<RouteNetlinkMessage>> + Unpin),
     notifications: &mut Notifications,
     changes: &mut VecDeque<Change>,
-) -> Result<(Vec<Change>, Result<(), Errno>), Interrupted> {
-    let mut answers = Vec::new();
-    let mut result = Ok(());
+) -> Result<Answer, Interrupted> {
+    let mut answer = Answer {
+        changes: Vec::new(),
+        result: Ok(()),
+        torn: false,
+    };
     loop {
         tokio::select! {
             biased;
             response = responses.next() => match response {
-                Some(message) => match message.payload {
-                    NetlinkPayload::Error(error) => {
-                        result = Err(Errno::from_raw_os_error(error.raw_code().saturating_abs()));
+                Some(message) => {
+                    answer.torn |= message.header.flags & NLM_F_DUMP_INTR != 0;
+                    if let NetlinkPayload::Error(error) = &message.payload {
+                        answer.result = Err(Errno::from_raw_os_error(error.raw_code().saturating_abs()));
                     }
-                    NetlinkPayload::InnerMessage(message) => answers.extend(parse(message)),
-                    _ => {}
-                },
-                None => return Ok((answers, result)),
+                    answer.changes.extend(changes_of(message));
+                }
+                None => return Ok(answer),
             },
             // An overrun may have taken the answer with it, and the wait for it would have no end.
-            message = notifications.next() => changes.extend(change_of(message)?),
+            message = notifications.next() => changes.extend(heard(message)?),
         }
     }
 }
 
-fn address_message(index: u32, address: IpAddr, prefix_length: u8) -> AddressMessage {
-    let mut message = AddressMessage::default();
-    message.header.family = match address {
-        IpAddr::V4(_) => AddressFamily::Inet,
-        IpAddr::V6(_) => AddressFamily::Inet6,
-    };
-    message.header.index = index;
-    message.header.prefix_len = prefix_length;
-    message.attributes = vec![
-        AddressAttribute::Local(address),
-        AddressAttribute::Address(address),
-    ];
-    message
-}
-
-fn change_of(
-    message: Option<NetlinkMessage<RouteNetlinkMessage>>,
-) -> Result<Option<Change>, Interrupted> {
-    match message.ok_or(Interrupted::Closed)?.payload {
-        NetlinkPayload::InnerMessage(message) => Ok(parse(message)),
-        NetlinkPayload::Overrun(_) => Err(Interrupted::Overrun),
-        _ => Ok(None),
+fn heard(message: Option<NetlinkMessage<RouteNetlinkMessage>>) -> Result<Vec<Change>, Interrupted> {
+    let message = message.ok_or(Interrupted::Closed)?;
+    if matches!(message.payload, NetlinkPayload::Overrun(_)) {
+        return Err(Interrupted::Overrun);
     }
-}
-
-fn parse(message: RouteNetlinkMessage) -> Option<Change> {
-    match message {
-        RouteNetlinkMessage::NewLink(link) if is_of_interface(&link) => {
-            Some(Change::Link(parse_link(link)?))
-        }
-        RouteNetlinkMessage::DelLink(link) if is_of_interface(&link) => Some(Change::LinkGone {
-            index: link.header.index,
-        }),
-        RouteNetlinkMessage::NewAddress(address) => Some(Change::Address(parse_address(&address)?)),
-        RouteNetlinkMessage::DelAddress(address) => {
-            let address = parse_address(&address)?;
-            Some(Change::AddressGone {
-                index: address.index,
-                address: address.address,
-                prefix_length: address.prefix_length,
-            })
-        }
-        _ => None,
-    }
-}
-
-/// The same messages with the family of bridges are about ports: "deleted" then means that an interface left its bridge.
-fn is_of_interface(link: &LinkMessage) -> bool {
-    link.header.interface_family == AddressFamily::Unspec
-}
-
-fn parse_link(message: LinkMessage) -> Option<Link> {
-    let passes_packets = LinkFlags::Up | LinkFlags::LowerUp | LinkFlags::Running;
-    let mut name = None;
-    let mut mac = None;
-    for attribute in message.attributes {
-        match attribute {
-            LinkAttribute::IfName(value) => name = Some(value),
-            LinkAttribute::Address(value) => mac = value.try_into().ok(),
-            _ => {}
-        }
-    }
-    Some(Link {
-        index: message.header.index,
-        name: name?,
-        up: message.header.flags.contains(passes_packets),
-        mac,
-    })
-}
-
-fn parse_address(message: &AddressMessage) -> Option<LinkAddress> {
-    // On a point-to-point interface IFA_ADDRESS is the peer's.
-    let mut local = None;
-    let mut address = None;
-    let mut marked = false;
-    for attribute in &message.attributes {
-        match attribute {
-            AddressAttribute::Local(value) => local = Some(*value),
-            AddressAttribute::Address(value) => address = Some(*value),
-            AddressAttribute::Protocol(protocol) => {
-                marked = u8::from(*protocol) == PROTOCOL;
-            }
-            _ => {}
-        }
-    }
-    let flags = message.header.flags;
-    let unproven = AddressHeaderFlags::Tentative | AddressHeaderFlags::Dadfailed;
-    Some(LinkAddress {
-        index: message.header.index,
-        address: local.or(address)?,
-        prefix_length: message.header.prefix_len,
-        marked,
-        // IPv6 uses this bit for temporary addresses, which are not secondary to anything.
-        secondary: flags.contains(AddressHeaderFlags::Secondary)
-            && message.header.family == AddressFamily::Inet,
-        tentative: flags.intersects(unproven),
-    })
+    Ok(changes_of(message))
 }

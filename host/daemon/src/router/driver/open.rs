@@ -29,8 +29,10 @@ impl Parts {
     pub(super) fn open(setup: &Setup) -> Result<Self, StartFailure> {
         let core = Router::new(setup.router_config())
             .map_err(|error| StartFailure::Config(error.to_string()))?;
-        let names = setup.interfaces();
-        let interfaces = Interfaces::open(&names).map_err(|error| socket_failure(&error))?;
+        let (mut names, silent) = (setup.interfaces(), setup.silent_interfaces());
+        let interfaces =
+            Interfaces::open(&names, &silent).map_err(|error| socket_failure(&error))?;
+        names.extend(silent);
         let netlink =
             NetlinkThread::spawn(names).map_err(|error| StartFailure::System(chain(&error)))?;
         let terminate =

@@ -5,11 +5,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tracing::{debug, info, trace, warn};
 use vrrp::{Action, Advertise, InstanceId, Instant};
-use vrrp_linux::netlink::Address;
+use vrrp_linux::netlink::{Desired, Object, Owner};
 
 use super::Driver;
-use crate::ipc::{CheckStanding, FromRouter, StateChange};
+use crate::ipc::{CheckStanding, FromRouter, InstanceSetup, StateChange};
 use crate::router::reason;
+use crate::router::setup::held_addresses;
 
 impl Driver {
     /// Performs every action that the core wants, in its order.
@@ -110,15 +111,11 @@ impl Driver {
         let Some(setup) = self.setup_of(instance) else {
             return;
         };
-        let wanted = setup
-            .addresses
-            .iter()
-            .map(|&(address, prefix_length)| Address {
-                interface: setup.interface.clone(),
-                address,
-                prefix_length,
-            })
-            .collect();
+        let addresses = setup.addresses.iter().cloned().map(Object::from);
+        let objects: Vec<_> = addresses.chain(setup.others.iter().cloned()).collect();
+        let held: Vec<_> = keys(setup).collect();
+        self.holders
+            .extend(held.into_iter().map(|key| (key, instance)));
         // Told first: should this process die on the next line, the supervisor cleans up.
         if let Some(&source) = self.sources.get(&instance) {
             self.tell(&FromRouter::Holds {
@@ -126,34 +123,43 @@ impl Driver {
                 source,
             });
         }
-        self.desired.insert(instance, wanted);
-        self.update_addresses();
+        self.desire(instance, objects);
     }
 
     fn release(&mut self, instance: InstanceId) {
-        self.desired.remove(&instance);
-        self.update_addresses();
+        if let Some(setup) = self.setup_of(instance) {
+            for key in keys(setup).collect::<Vec<_>>() {
+                self.holders.remove(&key);
+            }
+        }
+        self.desire(instance, Vec::new());
         self.tell(&FromRouter::Released {
             instance: instance.0,
         });
     }
 
-    fn update_addresses(&self) {
-        self.netlink
-            .set_desired(self.desired.values().flatten().cloned().collect());
+    fn desire(&self, instance: InstanceId, objects: Vec<Object>) {
+        let owner = Owner(instance.0);
+        self.netlink.desire(vec![Desired { owner, objects }]);
     }
 
     fn announce(&self, instance: InstanceId, address: IpAddr) {
-        let IpAddr::V4(address) = address else { return };
         let interface = self
             .setup_of(instance)
-            .and_then(|setup| self.interfaces.find(&setup.interface))
+            .and_then(|setup| held_addresses(setup).find(|held| held.address == address))
+            .and_then(|held| self.interfaces.find(&held.interface))
             .and_then(|id| self.interfaces.get(id));
+        let IpAddr::V4(address) = address else { return };
         let Some(interface) = interface else { return };
         if let Err(error) = interface.announce(address) {
             debug!(interface = interface.name, %address, %error, "announcing failed");
         }
     }
+}
+
+/// What netlink calls the addresses of an instance by.
+fn keys(setup: &InstanceSetup) -> impl Iterator<Item = (String, IpAddr)> {
+    held_addresses(setup).map(|address| (address.interface.clone(), address.address))
 }
 
 fn unix_ms() -> u64 {
