@@ -121,10 +121,19 @@ pub struct LinkState {
 /// Dropping it ends the thread and leaves everything as it is; to remove it, desire nothing and wait for the answers.
 #[derive(Debug)]
 pub struct NetlinkThread {
-    desired: UnboundedSender<Vec<Desired>>,
+    requests: UnboundedSender<Request>,
     events: mpsc::Receiver<NetlinkEvent>,
     wake: Arc<OwnedFd>,
     stopped: Cell<bool>,
+}
+
+/// What the owner wants of the thread.
+#[derive(Debug)]
+enum Request {
+    /// What some owners of objects desire.
+    Desire(Vec<Desired>),
+    /// More interfaces to watch.
+    Watch(Vec<String>),
 }
 
 impl NetlinkThread {
@@ -147,7 +156,7 @@ impl NetlinkThread {
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
             .map_err(|errno| SpawnError::Thread(errno.into()))?;
         let wake = Arc::new(wake);
-        let (desired, desired_receiver) = unbounded_channel();
+        let (requests, request_receiver) = unbounded_channel();
         let (event_sender, events) = mpsc::channel();
         let outbox = Outbox {
             events: Some(event_sender),
@@ -156,7 +165,7 @@ impl NetlinkThread {
         let worker = Worker {
             kernel,
             reconciler: Reconciler::new(interfaces),
-            desired: desired_receiver,
+            requests: request_receiver,
             outbox,
         };
         thread::Builder::new()
@@ -164,7 +173,7 @@ impl NetlinkThread {
             .spawn(move || runtime.block_on(worker.run()))
             .map_err(SpawnError::Thread)?;
         Ok(Self {
-            desired,
+            requests,
             events,
             wake,
             stopped: Cell::new(false),
@@ -176,7 +185,12 @@ impl NetlinkThread {
     pub fn desire(&self, desired: Vec<Desired>) {
         // The queue has no bound because the sender must not wait. It holds a message for each transition within the time of one kernel request.
         // When the thread has ended, `Stopped` says so; there is nothing to add here.
-        let _ = self.desired.send(desired);
+        let _ = self.requests.send(Request::Desire(desired));
+    }
+
+    /// Watches the interfaces of these names from now on, beside those that it watches already. Never waits.
+    pub fn watch(&self, interfaces: Vec<String>) {
+        let _ = self.requests.send(Request::Watch(interfaces));
     }
 
     /// The next event, or `None` when there is none now; wait with [`AsFd`].
@@ -226,7 +240,7 @@ pub enum SpawnError {
 struct Worker {
     kernel: Kernel,
     reconciler: Reconciler,
-    desired: UnboundedReceiver<Vec<Desired>>,
+    requests: UnboundedReceiver<Request>,
     outbox: Outbox,
 }
 
@@ -260,8 +274,8 @@ impl Worker {
                 .map(tokio::time::Instant::from_std);
             tokio::select! {
                 biased;
-                desired = self.desired.recv() => match desired {
-                    Some(desired) => self.reconciler.desire(desired),
+                request = self.requests.recv() => match request {
+                    Some(request) => self.take(request),
                     None => return Ok(()),
                 },
                 change = self.kernel.next_change() => self.reconciler.apply(change?),
@@ -286,8 +300,8 @@ impl Worker {
     /// Brings the kernel to the desired state, as far as it lets us, and tells the owner.
     async fn settle(&mut self) -> Result<(), Interrupted> {
         loop {
-            while let Ok(desired) = self.desired.try_recv() {
-                self.reconciler.desire(desired);
+            while let Ok(request) = self.requests.try_recv() {
+                self.take(request);
             }
             self.take_changes();
             self.report();
@@ -307,6 +321,13 @@ impl Worker {
                 self.resync().await?;
             }
             self.reconciler.finished(&operation, result, Instant::now());
+        }
+    }
+
+    fn take(&mut self, request: Request) {
+        match request {
+            Request::Desire(desired) => self.reconciler.desire(desired),
+            Request::Watch(interfaces) => self.reconciler.watch(interfaces),
         }
     }
 

@@ -58,6 +58,40 @@ fn an_address_is_added_and_removed() {
     assert!(shown.contains("172.27.0.1/24"), "{shown}");
 }
 
+/// The host's own connections must not break when a virtual address moves away.
+#[test]
+fn an_ipv6_address_without_network_is_nobodys_source() {
+    if !is_root("an_ipv6_address_without_network_is_nobodys_source") {
+        return;
+    }
+    let (one, _other) = Namespace::pair();
+    one.ip("address add fd00::1/64 dev eth0 nodad");
+    let thread = Watched::spawn(&one, &["eth0"]);
+    let source_for = |destination: &str| {
+        let route = one.ip(&format!("-6 route get {destination}"));
+        let mut words = route.split_whitespace();
+        words.find(|word| *word == "src").unwrap();
+        words.next().unwrap().to_owned()
+    };
+    thread.desire_addresses(&["fd00::247"]);
+    thread.next_present();
+    assert_eq!(source_for("fd00::246"), "fd00::1");
+    // What the kernel would do otherwise.
+    one.ip("address add fd00::9246/128 dev eth0 nodad");
+    assert_eq!(source_for("fd00::9247"), "fd00::9246");
+
+    // With a network it is an address like any other.
+    thread.desire(&[Address {
+        prefix_length: 64,
+        ..address("fd00:1::247")
+    }]);
+    thread.next_absent();
+    thread.next_present();
+    assert_eq!(source_for("fd00:1::1"), "fd00:1::247");
+    let shown = one.ip(SHOW);
+    assert!(!shown.contains("deprecated"), "{shown}");
+}
+
 #[test]
 fn the_last_set_wins() {
     if !is_root("the_last_set_wins") {

@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use netlink_packet_core::{NLM_F_REPLACE, NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::address::{
     AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage, AddressProtocol,
-    AddressScope,
+    AddressScope, CacheInfo,
 };
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
 use netlink_packet_route::route::{
@@ -135,8 +135,27 @@ fn new_address(entry: &LinkAddress) -> AddressMessage {
         message
             .attributes
             .push(AddressAttribute::Flags(AddressFlags::Nodad));
+        if entry.prefix_length == HOST_PREFIX_V6 {
+            message
+                .attributes
+                .push(AddressAttribute::CacheInfo(deprecated()));
+        }
     }
     message
+}
+
+const HOST_PREFIX_V6: u8 = 128;
+/// `INFINITY_LIFE_TIME` of the kernel.
+const FOR_EVER: u32 = u32::MAX;
+
+/// For an address alone, which says nothing of the network: of those of the interface it would mostly be the closest one to a
+/// neighbour's (RFC 6724 §5, rule 8), and the host's own connections would be made from it and break when it moves. A deprecated
+/// address (rule 3) is chosen for want of any other only, and is as good as any for those who name it.
+fn deprecated() -> CacheInfo {
+    let mut lifetimes = CacheInfo::default();
+    lifetimes.ifa_valid = FOR_EVER;
+    lifetimes.ifa_preferred = 0;
+    lifetimes
 }
 
 fn new_route(route: &KernelRoute) -> RouteMessage {

@@ -64,7 +64,9 @@ pub struct Address {
     pub interface: String,
     /// The address.
     pub address: IpAddr,
-    /// 0 to 32 for IPv4, 0 to 128 for IPv6. With less than the longest the kernel adds the route to the network, too.
+    /// 0 to 32 for IPv4, 0 to 128 for IPv6. With less than the longest the kernel adds the route to the network, too, and the
+    /// address is one of the host's own, from which it makes connections. An IPv6 address with 128 is deprecated
+    /// (`preferred_lft 0`), so that the host does not.
     pub prefix_length: u8,
     /// IPv4: what `ip address` shows instead of the interface's name; 1 to 15 bytes.
     pub label: Option<String>,

@@ -53,11 +53,16 @@ const FRUITLESS_MAX: u8 = 3;
 
 impl Reconciler {
     pub(super) fn new(interfaces: impl IntoIterator<Item = String>) -> Self {
-        let watched: BTreeMap<_, _> = interfaces.into_iter().map(|name| (name, None)).collect();
-        Self {
-            stale: watched.keys().cloned().collect(),
-            watched,
-            ..Self::default()
+        let mut reconciler = Self::default();
+        reconciler.watch(interfaces);
+        reconciler
+    }
+
+    /// Reports the interfaces of these names, too.
+    pub(super) fn watch(&mut self, interfaces: impl IntoIterator<Item = String>) {
+        for name in interfaces {
+            self.watched.entry(name.clone()).or_default();
+            self.stale.insert(name);
         }
     }
 

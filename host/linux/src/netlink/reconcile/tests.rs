@@ -487,3 +487,17 @@ fn a_kernel_that_agrees_and_does_nothing_is_not_asked_for_ever() {
     bench.settle();
     bench.expect(&["present"]);
 }
+
+#[test]
+fn an_interface_that_is_watched_later_is_reported_once() {
+    let mut bench = Bench::new();
+    bench.apply(Change::Link(link(3, "eth1", true)));
+    bench.expect(&[]);
+    for _ in 0..2 {
+        bench.reconciler.watch(["eth1".to_owned()]);
+        bench.settle();
+    }
+    bench.expect(&["link true []"]);
+    bench.apply(Change::Link(link(3, "eth1", false)));
+    bench.expect(&["link false []"]);
+}
