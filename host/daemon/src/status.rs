@@ -46,6 +46,12 @@ pub(crate) struct Instance {
     pub(crate) version: u8,
     pub(crate) priority: Priority,
     pub(crate) virtual_addresses: Vec<String>,
+    /// Addresses that come and go with them and are not advertised.
+    pub(crate) excluded_addresses: Vec<String>,
+    /// Routes that come and go with them, in the words of `ip route`.
+    pub(crate) routes: Vec<String>,
+    /// Rules that come and go with them, in the words of `ip rule`.
+    pub(crate) rules: Vec<String>,
     /// The MASTER as this node knows it; null when none is known.
     pub(crate) master: Option<Master>,
     /// Whether it was asked to leave the addresses to others, until `undrain`.

@@ -206,6 +206,8 @@ pub struct InstanceConfig {
     pub authentication: Authentication,
     /// The advertised addresses; all of one family, at least one unless the peers are spoken to one by one.
     pub addresses: Vec<VirtualAddress>,
+    /// Addresses that are claimed and announced with them and not advertised, of either family.
+    pub excluded: Vec<IpAddr>,
     /// Whether a Backup with a higher priority takes over from a living Active (Preempt_Mode).
     pub preempt: bool,
     /// How long an Active router with a lower priority is followed, from its first advertisement on, before it is preempted.
@@ -243,6 +245,7 @@ impl InstanceConfig {
             peers: Peers::ANYBODY,
             authentication: Authentication::None,
             addresses,
+            excluded: Vec::new(),
             preempt: true,
             preempt_delay: Duration::ZERO,
             start_delay: Duration::ZERO,
@@ -252,6 +255,12 @@ impl InstanceConfig {
             tracks: Vec::new(),
             interfaces: Vec::new(),
         }
+    }
+
+    /// Every address that is claimed and announced: the advertised ones, then the others.
+    pub(crate) fn claimed(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        let advertised = self.addresses.iter().map(|ours| ours.address);
+        advertised.chain(self.excluded.iter().copied())
     }
 
     pub(crate) fn is_unicast(&self) -> bool {

@@ -167,11 +167,7 @@ impl Instance {
 
     /// An address is there: tell the link, and once more after a while for those who missed it.
     pub(crate) fn address(&mut self, now: Instant, change: &AddressChange, out: &mut Outbox) {
-        let is_ours = self
-            .config
-            .addresses
-            .iter()
-            .any(|ours| ours.address == change.address);
+        let is_ours = self.config.claimed().any(|ours| ours == change.address);
         let announcer = self.announcer();
         let Machine::Active(active) = &mut self.machine else {
             return;

@@ -381,7 +381,6 @@ fn message(source: IpAddr, priority: u8, addresses: &[IpAddr]) -> Vec<u8> {
         checksum: ChecksumForm::Rfc9568,
         password: None,
         addresses: addresses.to_vec(),
-        password: None,
     };
     advertisement.emit(source, MULTICAST_IPV6.into())
 }

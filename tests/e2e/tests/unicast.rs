@@ -68,12 +68,11 @@ fn who_is_no_peer_does_not_count() {
         priority: 254,
         interval: Duration::from_millis(100),
         checksum: ChecksumForm::Rfc9568,
-        password: None,
-        addresses: vec![SHARED.into()],
+        addresses: vec![SHARED],
         password: None,
     };
     let group = Ipv4Addr::new(224, 0, 0, 18);
-    forger.send(255, &forged.emit(SECOND.into(), group.into()));
+    forger.send(255, &forged.emit(SECOND, group.into()));
     let status = first.wait_for("it to be discarded", |status| {
         counter(status, "destination-errors") == 1
     });

@@ -43,6 +43,16 @@ fn table(status: &Status) -> String {
         if instance.drained {
             text.push_str("    drained: it leaves the addresses to others\n");
         }
+        let lists = [
+            ("excluded address", &instance.excluded_addresses),
+            ("route", &instance.routes),
+            ("rule", &instance.rules),
+        ];
+        for (kind, list) in lists {
+            for object in list {
+                text.push_str(&format!("    {kind} {object}\n"));
+            }
+        }
         if let Some(master) = &instance.master {
             text.push_str(&format!(
                 "    MASTER is {} with priority {}\n",

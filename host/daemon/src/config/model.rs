@@ -7,6 +7,8 @@ use std::num::{NonZeroU8, NonZeroU16};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use vrrp_linux::netlink::{Address, Route, Rule};
+
 /// The file, as one node sees it.
 #[derive(Clone, Debug)]
 pub(crate) struct Cluster {
@@ -118,8 +120,14 @@ pub(crate) struct Instance {
     pub(crate) checksum: vrrp::ChecksumForm,
     /// Who it speaks to and listens to.
     pub(crate) peers: vrrp::Peers,
-    /// The shared addresses; none where a hook moves them.
-    pub(crate) virtual_addresses: Vec<vrrp::VirtualAddress>,
+    /// The shared addresses, which are advertised; none where a hook moves them.
+    pub(crate) virtual_addresses: Vec<Address>,
+    /// Addresses that come and go with them and are not advertised, of either family.
+    pub(crate) excluded_addresses: Vec<Address>,
+    /// Routes that come and go with the addresses.
+    pub(crate) routes: Vec<Route>,
+    /// Rules that come and go with the routes.
+    pub(crate) rules: Vec<Rule>,
     /// Whether a higher priority takes over from a living MASTER.
     pub(crate) preempt: bool,
     /// How long a living MASTER with a lower priority is followed.

@@ -83,6 +83,10 @@ impl<'d> Table<'d> {
         self.span.clone()
     }
 
+    pub(super) fn push(&self, diagnostic: Diagnostic) {
+        self.sink.push(diagnostic);
+    }
+
     /// Reads the value of `key`, which may be left out.
     pub(super) fn read<T>(
         &self,

@@ -252,6 +252,39 @@ fn every_key_is_read() {
     assert_eq!(four.advertisement_interval, Duration::from_millis(250));
     assert_eq!(four.checksum, vrrp::ChecksumForm::Rfc9568);
     assert_eq!(four.virtual_addresses[1].prefix_length, 24);
+    assert_eq!(
+        texts(&four.virtual_addresses[2..]),
+        ["192.0.2.102/24 dev eth1 label vip scope link"]
+    );
+    assert_eq!(
+        texts(&four.excluded_addresses),
+        [
+            "2001:db8::100/64 dev bond0.10",
+            "192.0.2.103/32 dev bond0.10 scope 199",
+            "fe80::100/128 dev eth9"
+        ]
+    );
+    assert_eq!(
+        texts(&four.routes),
+        [
+            "default via 192.0.2.254 dev eth1 src 192.0.2.100 table 100 metric 50",
+            "198.51.100.0/24 via 203.0.113.1 dev bond0.10 onlink",
+            "blackhole 198.51.101.0/24 table local",
+            "198.51.102.7/32 dev bond0.10",
+            "2001:db8:1::/48 via fe80::1 dev bond0.10",
+            "2001:db8:2::/48 via 2001:db8::fe",
+            "::/0 via 2001:db8::fe table default",
+        ]
+    );
+    assert_eq!(
+        texts(&four.rules),
+        [
+            "from 192.0.2.100/32 lookup 100 priority 1000",
+            "from all to 2001:db8:1::/48 fwmark 0x10 iif eth1 lookup main priority 32765",
+            "from ::/0 fwmark 0x10/0xff lookup main priority 32765",
+            "from all fwmark 0x10/0x10 lookup 200 priority 32765",
+        ]
+    );
     assert!(!four.preempt);
     assert_eq!(four.down_after.get(), 5);
     assert_eq!(four.init_grace, Duration::ZERO);
@@ -262,6 +295,10 @@ fn every_key_is_read() {
     assert_eq!(two.version, Version::V2);
     assert_eq!(two.advertisement_interval, Duration::from_secs(3));
     assert_eq!(two.tracks[0].on_fail, OnFail::Weight(-60));
+}
+
+fn texts(objects: &[impl ToString]) -> Vec<String> {
+    objects.iter().map(ToString::to_string).collect()
 }
 
 #[test]

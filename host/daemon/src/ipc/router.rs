@@ -5,6 +5,7 @@ use std::num::{NonZeroU8, NonZeroU16};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use vrrp_linux::netlink::{Address, Object};
 
 use super::authentication;
 use super::core::{
@@ -56,12 +57,12 @@ pub(crate) enum FromRouter {
     Reloaded { kept: Vec<(u32, u32)> },
     /// It goes on as before: that set-up cannot be had.
     NotReloaded(StartFailure),
-    /// It is about to configure the addresses of an instance, and speaks from `source`: from now on
+    /// It is about to configure the addresses, routes and rules of an instance, and speaks from `source`: from now on
     /// the supervisor gives them away should the router die.
     Holds { instance: u32, source: IpAddr },
     /// It is about to sign with a sequence number that is ahead of the clock, so that whoever signs after it has to know.
     Signed { instance: u32, sequence: u64 },
-    /// The addresses of an instance are to be removed.
+    /// The addresses, routes and rules of an instance are to be removed.
     Released { instance: u32 },
     /// The state of an instance changed.
     StateChanged(StateChange),
@@ -117,8 +118,10 @@ pub(crate) struct InstanceSetup {
     pub(crate) max_learned_interval: Duration,
     #[serde(with = "PeersDef")]
     pub(crate) peers: vrrp::Peers,
-    /// Address and prefix length.
-    pub(crate) addresses: Vec<(IpAddr, u8)>,
+    /// The advertised ones, in order.
+    pub(crate) addresses: Vec<Address>,
+    /// What comes and goes with them: excluded addresses, routes and rules.
+    pub(crate) others: Vec<Object>,
     pub(crate) preempt: bool,
     pub(crate) preempt_delay: Duration,
     pub(crate) start_delay: Duration,
@@ -155,7 +158,7 @@ impl InstanceSetup {
     /// The family of its addresses, or of its peers where it has none; it has only one.
     pub(crate) fn family(&self) -> Option<vrrp::Family> {
         let address = match (self.addresses.first(), &self.peers) {
-            (Some((first, _)), _) => first,
+            (Some(first), _) => &first.address,
             (None, vrrp::Peers::Unicast { peers, .. }) => peers.first()?,
             (None, vrrp::Peers::Multicast { .. }) => return None,
         };
@@ -275,4 +278,102 @@ pub(crate) struct InterfaceState {
     #[serde(with = "OnFailDef")]
     pub(crate) on_fail: vrrp::OnFail,
     pub(crate) weight: i32,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv6Addr;
+
+    use vrrp::Family;
+    use vrrp_linux::netlink::{Mark, Route, RouteKind, Rule};
+
+    use super::*;
+    use crate::ipc::channel::MAX_MESSAGE;
+
+    /// The limits of `config::instance`, with every value as long as it can be.
+    #[test]
+    fn the_largest_instance_fits_a_message() {
+        let address = || Ipv6Addr::from_bits(u128::MAX);
+        let name = || "fifteen-letters".to_owned();
+        let held = || Address {
+            interface: name(),
+            address: address().into(),
+            prefix_length: 128,
+            label: Some(name()),
+            scope: 255,
+        };
+        let network = ipnet::IpNet::from(IpAddr::from(address()));
+        let route = Route {
+            to: network,
+            table: u32::MAX,
+            metric: u32::MAX,
+            kind: RouteKind::Prohibit,
+            via: Some(address().into()),
+            dev: Some(name()),
+            src: Some(address().into()),
+            onlink: true,
+        };
+        let rule = Rule {
+            family: Family::V6,
+            priority: u32::MAX,
+            from: Some(network),
+            to: Some(network),
+            fwmark: Some(Mark {
+                value: u32::MAX,
+                mask: u32::MAX,
+            }),
+            iif: Some(name()),
+            table: u32::MAX,
+        };
+        let mut others = vec![Object::from(held()); 500];
+        others.extend(vec![route.into(); 250]);
+        others.extend(vec![rule.into(); 250]);
+        let one = NonZeroU8::MIN;
+        let message = ToRouter::Instance(Box::new(InstanceSetup {
+            name: "n".repeat(64),
+            interface: name(),
+            virtual_router_id: one,
+            version: vrrp::Version::V3,
+            priority: one,
+            advertisement_interval: Duration::MAX,
+            checksum: vrrp::ChecksumForm::Rfc5798,
+            max_learned_interval: Duration::MAX,
+            peers: vrrp::Peers::Unicast {
+                peers: vec![address().into(); 100],
+                min_ttl: 255,
+                source: Some(address().into()),
+            },
+            addresses: vec![held(); 255],
+            others,
+            preempt: true,
+            preempt_delay: Duration::MAX,
+            start_delay: Duration::MAX,
+            down_after: one,
+            init_grace: Duration::MAX,
+            announce: vrrp::AnnounceConfig {
+                repeat: one,
+                delay: Duration::MAX,
+                refresh: Duration::MAX,
+                min_interval: Duration::MAX,
+            },
+            tracks: vec![
+                TrackSetup {
+                    check: u32::MAX,
+                    on_fail: vrrp::OnFail::Weight(i16::MIN),
+                };
+                500
+            ],
+            interfaces: vec![
+                InterfaceSetup {
+                    interface: name(),
+                    on_fail: vrrp::OnFail::Weight(i16::MIN),
+                    up_delay: Duration::MAX,
+                    down_delay: Duration::MAX,
+                };
+                100
+            ],
+        }));
+        let size = postcard::to_stdvec(&message).unwrap().len();
+        assert!(size <= MAX_MESSAGE, "{size} bytes");
+    }
 }

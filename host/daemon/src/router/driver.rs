@@ -4,7 +4,7 @@ mod open;
 mod perform;
 mod reload;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
@@ -13,12 +13,13 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tracing::{debug, error, trace, warn};
 use vrrp::{AddressChange, Event, InstanceId, Instant, InterfaceId, Packet, Router, Signer};
-use vrrp_linux::address::{AddressThread, DesiredAddress, NetlinkEvent};
 use vrrp_linux::clock;
+use vrrp_linux::netlink::{NetlinkEvent, NetlinkThread, Object};
 use vrrp_linux::socket::BUFFER_LENGTH;
 
 use self::open::{Parts, prepare_process};
 use super::discards::Discards;
+use super::holdings::Holdings;
 use super::interfaces::Interfaces;
 use super::primary;
 use super::setup::{Incoming, Piece, Setup};
@@ -33,7 +34,7 @@ const BATCH: usize = 64;
 const DATAGRAMS: usize = 1024;
 /// How long a stopping router goes on using its addresses for a peer to take them.
 const YIELD_GRACE: Duration = Duration::from_millis(1_500);
-/// How long a stopping router waits in all, also for the kernel to confirm that its addresses are gone.
+/// How long a stopping router waits in all, also for the kernel to confirm that its addresses, routes and rules are gone.
 const RELEASE_GRACE: Duration = Duration::from_secs(2);
 
 /// The router at work.
@@ -42,16 +43,13 @@ pub(super) struct Driver {
     setup: Setup,
     core: Router,
     interfaces: Interfaces,
-    addresses: AddressThread,
-    /// What each claiming instance wants configured.
-    desired: BTreeMap<InstanceId, Vec<DesiredAddress>>,
-    /// They are others than the netlink thread was told.
-    desired_changed: bool,
+    netlink: NetlinkThread,
+    holdings: Holdings,
     /// From where each instance last advertised; the first advertisement precedes the claim.
     sources: BTreeMap<InstanceId, IpAddr>,
     signer: Signer,
-    /// Addresses that the kernel still has for us.
-    configured: Vec<(String, IpAddr)>,
+    /// Addresses, routes and rules that the kernel still has for us.
+    configured: BTreeSet<Object>,
     discards: Discards,
     channel: Channel,
     outbox: Outbox,
@@ -71,18 +69,17 @@ impl Driver {
             Ok(Parts {
                 core,
                 interfaces,
-                addresses,
+                netlink,
                 terminate,
             }) => Ok(Self {
                 setup,
                 core,
                 interfaces,
-                addresses,
-                desired: BTreeMap::new(),
-                desired_changed: false,
+                netlink,
+                holdings: Holdings::default(),
                 sources: BTreeMap::new(),
                 signer,
-                configured: Vec::new(),
+                configured: BTreeSet::new(),
                 discards: Discards::default(),
                 channel,
                 outbox: Outbox::default(),
@@ -128,7 +125,7 @@ impl Driver {
 
     fn wait(&self) -> io::Result<()> {
         let mut sources = vec![
-            PollFd::new(&self.addresses, PollFlags::IN),
+            PollFd::new(&self.netlink, PollFlags::IN),
             PollFd::new(&self.terminate, PollFlags::IN),
         ];
         if self.supervised {
@@ -200,7 +197,7 @@ impl Driver {
 
     fn read_netlink(&mut self, now: Instant) {
         for _ in 0..BATCH {
-            match self.addresses.try_recv() {
+            match self.netlink.try_recv() {
                 Some(NetlinkEvent::Link(link)) => {
                     let Some(id) = self.interfaces.find(&link.interface) else {
                         continue;
@@ -213,36 +210,33 @@ impl Driver {
                         Event::Link(primary::link_event(id, &link, &self.setup)),
                     );
                 }
-                Some(NetlinkEvent::AddressPresent {
-                    interface,
-                    address,
-                    restored,
-                }) => {
+                Some(NetlinkEvent::Present { object, restored }) => {
                     if restored {
-                        warn!(interface, %address, "somebody removed the address; it is back");
+                        warn!("the {} {object} was gone; it is back", object.kind());
                     }
-                    let key = (interface, address);
-                    if !self.configured.contains(&key) {
-                        self.configured.push(key.clone());
+                    self.object_changed(now, &object, true);
+                    self.configured.insert(object);
+                }
+                Some(NetlinkEvent::Absent { object }) => {
+                    self.configured.remove(&object);
+                    self.object_changed(now, &object, false);
+                }
+                Some(NetlinkEvent::Kept { object }) => {
+                    let kind = object.kind();
+                    warn!("the {kind} {object} stays: it was there before vrrp-host");
+                    self.configured.remove(&object);
+                }
+                Some(NetlinkEvent::Failed { object, error }) => {
+                    let kind = object.kind();
+                    if matches!(object, Object::Route(_))
+                        && error.kind() == io::ErrorKind::AlreadyExists
+                    {
+                        error!(
+                            "the route {object} has to wait: somebody else has one to there in the same table with the same metric"
+                        );
+                    } else {
+                        error!(%error, "cannot configure the {kind} {object}");
                     }
-                    self.address_changed(now, &key, true);
-                }
-                Some(NetlinkEvent::AddressAbsent { interface, address }) => {
-                    let key = (interface, address);
-                    self.configured.retain(|configured| *configured != key);
-                    self.address_changed(now, &key, false);
-                }
-                Some(NetlinkEvent::AddressKept { interface, address }) => {
-                    warn!(interface, %address, "the address stays: it was there before vrrp-host");
-                    let key = (interface, address);
-                    self.configured.retain(|configured| *configured != key);
-                }
-                Some(NetlinkEvent::AddressFailed {
-                    interface,
-                    address,
-                    error,
-                }) => {
-                    error!(interface, %address, %error, "cannot configure the address");
                 }
                 Some(NetlinkEvent::Stopped { error }) => {
                     error!(%error, "the netlink thread ended: giving everything away");
@@ -253,21 +247,15 @@ impl Driver {
         }
     }
 
-    fn address_changed(
-        &mut self,
-        now: Instant,
-        (interface, address): &(String, IpAddr),
-        present: bool,
-    ) {
-        let owner = self.desired.iter().find(|(_, wanted)| {
-            wanted
-                .iter()
-                .any(|want| want.address == *address && want.interface == *interface)
-        });
-        if let Some((&instance, _)) = owner {
+    /// The core hears of addresses only.
+    fn object_changed(&mut self, now: Instant, object: &Object, present: bool) {
+        let Object::Address(address) = object else {
+            return;
+        };
+        if let Some(instance) = self.holdings.holder(address) {
             let change = AddressChange {
                 instance,
-                address: *address,
+                address: address.address,
                 present,
             };
             self.core.handle(now, Event::Address(change));

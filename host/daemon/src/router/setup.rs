@@ -8,8 +8,10 @@ use vrrp::{
     CheckConfig, CheckId, Family, GroupId, InstanceConfig, InstanceId, InterfaceId, InterfaceTrack,
     Peers, RouterConfig, Sequence, Signer, SyncGroup, Track, VirtualAddress, VirtualRouterId,
 };
+use vrrp_linux::netlink::{Address, Object};
 use vrrp_linux::role;
 
+use super::interfaces::{Needs, Use};
 use crate::ipc::{Channel, CheckSetup, GroupSetup, InstanceSetup, RecvError, ToRouter};
 
 /// Everything the router is made from. The position in each list is the number by which the supervisor knows it.
@@ -106,25 +108,32 @@ impl Setup {
         &self.numbers.interfaces
     }
 
-    /// Those with the address families that the instances on each use; none where instances only want to know how it is.
-    pub(super) fn watched_interfaces_with_families(&self) -> Vec<(String, Vec<Family>)> {
+    /// Those with what the instances need on each; nothing where they only want to know how it is.
+    pub(super) fn needs(&self) -> Vec<(String, Needs)> {
+        let mut needs: BTreeMap<&str, Needs> = BTreeMap::new();
+        let mut need = |interface, family, what: Use| {
+            let known = needs.entry(interface).or_default();
+            let known = known.entry(family).or_insert(what);
+            *known = what.max(*known);
+        };
+        for instance in &self.instances {
+            if let Some(family) = instance.family() {
+                need(instance.interface.as_str(), family, Use::Speak);
+            }
+            for address in held_addresses(instance) {
+                let family = Family::of(&address.address);
+                need(address.interface.as_str(), family, Use::Announce);
+            }
+        }
         let names = self.numbers.interfaces.iter();
         names
-            .map(|name| (name.clone(), self.families(name)))
+            .map(|name| {
+                (
+                    name.clone(),
+                    needs.remove(name.as_str()).unwrap_or_default(),
+                )
+            })
             .collect()
-    }
-
-    /// The address families that the instances on an interface use, each once.
-    fn families(&self, interface: &str) -> Vec<Family> {
-        let mut families: Vec<_> = self
-            .instances
-            .iter()
-            .filter(|instance| instance.interface == interface)
-            .filter_map(InstanceSetup::family)
-            .collect();
-        families.sort_unstable();
-        families.dedup();
-        families
     }
 
     pub(super) fn interface_name(&self, id: InterfaceId) -> Option<&str> {
@@ -146,7 +155,8 @@ impl Setup {
             before.map_or_else(Vec::new, |before| before.numbers.interfaces.clone());
         let used = once(self.instances.iter().flat_map(|instance| {
             let tracked = instance.interfaces.iter().map(|track| &track.interface);
-            tracked.chain([&instance.interface])
+            let held = held_addresses(instance).map(|address| &address.interface);
+            tracked.chain([&instance.interface]).chain(held)
         }));
         interfaces.extend(
             used.into_iter().filter(|name| {
@@ -328,6 +338,24 @@ fn check_config(setup: &CheckSetup) -> CheckConfig {
     }
 }
 
+/// The addresses that an instance holds: first those that it advertises, then the excluded ones.
+pub(super) fn held_addresses(setup: &InstanceSetup) -> impl Iterator<Item = &Address> {
+    setup.addresses.iter().chain(excluded_addresses(setup))
+}
+
+fn excluded_addresses(setup: &InstanceSetup) -> impl Iterator<Item = &Address> {
+    setup.others.iter().filter_map(|object| match object {
+        Object::Address(address) => Some(address),
+        Object::Route(_) | Object::Rule(_) => None,
+    })
+}
+
+/// Everything that an instance holds while it is MASTER.
+pub(super) fn held_objects(setup: &InstanceSetup) -> Vec<Object> {
+    let addresses = setup.addresses.iter().cloned().map(Object::from);
+    addresses.chain(setup.others.iter().cloned()).collect()
+}
+
 /// The core's configuration of an instance; the guardian needs it too, to speak for a dead router.
 pub(crate) fn instance_config(
     setup: &InstanceSetup,
@@ -346,10 +374,13 @@ pub(crate) fn instance_config(
         addresses: setup
             .addresses
             .iter()
-            .map(|&(address, prefix_length)| VirtualAddress {
-                address,
-                prefix_length,
+            .map(|address| VirtualAddress {
+                address: address.address,
+                prefix_length: address.prefix_length,
             })
+            .collect(),
+        excluded: excluded_addresses(setup)
+            .map(|address| address.address)
             .collect(),
         preempt: setup.preempt,
         preempt_delay: setup.preempt_delay,

@@ -1,4 +1,4 @@
-//! When the router dies, the supervisor acts for it: priority 0 for all that it held, addresses removed.
+//! When the router dies, the supervisor acts for it: priority 0 for all that it held; addresses, routes and rules removed.
 //! Without that, the peers would wait for three intervals, and then the address would exist twice.
 
 use std::collections::BTreeMap;
@@ -6,10 +6,10 @@ use std::net::IpAddr;
 
 use tracing::{error, info, warn};
 use vrrp::{CheckId, Family, InstanceId, InterfaceId, Sequence, Signer};
-use vrrp_linux::address;
-use vrrp_linux::clock;
 use vrrp_linux::socket::VrrpSocket;
+use vrrp_linux::{clock, netlink};
 
+use crate::exit::chain;
 use crate::ipc::InstanceSetup;
 use crate::router::instance_config;
 
@@ -23,12 +23,12 @@ pub(super) struct Guardian {
 }
 
 impl Guardian {
-    /// The router is about to claim the addresses of `instance` and speaks from `source`.
+    /// The router is about to claim what `instance` holds and speaks from `source`.
     pub(super) fn holds(&mut self, instance: usize, source: IpAddr) {
         self.held.insert(instance, source);
     }
 
-    /// The router has begun to remove the addresses of `instance`.
+    /// The router has begun to remove what `instance` held.
     pub(super) fn released(&mut self, instance: usize) {
         self.held.remove(&instance);
     }
@@ -59,9 +59,9 @@ impl Guardian {
         Some(last.0)
     }
 
-    /// Gives everything away for a dead router: first priority 0 for each instance, then the addresses,
+    /// Gives everything away for a dead router: first priority 0 for each instance, then the rest,
     /// so that the peers begin to take over while the kernel works.
-    pub(super) async fn give_away(&mut self, instances: &[InstanceSetup], interfaces: &[String]) {
+    pub(super) async fn give_away(&mut self, instances: &[InstanceSetup]) {
         for (index, source) in std::mem::take(&mut self.held) {
             let Some(instance) = instances.get(index) else {
                 continue;
@@ -73,19 +73,23 @@ impl Guardian {
                 }
             }
         }
-        remove_left_over(interfaces).await;
+        remove_left_over().await;
     }
 }
 
-/// Removes the addresses that a router of this host left behind.
-pub(super) async fn remove_left_over(interfaces: &[String]) {
-    match address::remove_left_over(interfaces).await {
+/// Removes the addresses, routes and rules that a router of this host left behind.
+pub(super) async fn remove_left_over() {
+    match netlink::remove_left_over().await {
         Ok(removed) => {
-            for (interface, address) in removed {
-                warn!(interface, %address, "removed an address that a dead router had left");
+            for object in removed {
+                let kind = object.kind();
+                warn!("removed the {kind} {object} that a dead router had left");
             }
         }
-        Err(error) => error!(%error, "cannot look for left-over addresses"),
+        Err(error) => error!(
+            error = chain(&error),
+            "left-overs of a dead router may stay"
+        ),
     }
 }
 

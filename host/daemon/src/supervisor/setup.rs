@@ -1,8 +1,9 @@
 //! From the checked file to what the router and the worker are told.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
-use std::net::IpAddr;
+use vrrp_linux::netlink::Object;
 
 use crate::config::{Check, Cluster, Group, Hook, Instance, Module, ModuleSource, NotifyOn};
 use crate::ipc::{
@@ -125,18 +126,6 @@ impl Setup {
             .map(|module| module.limits.memory)
             .fold(default, u64::max)
     }
-
-    /// The interfaces that instances use, each once.
-    pub(super) fn interfaces(&self) -> Vec<String> {
-        let mut names: Vec<_> = self
-            .instances
-            .iter()
-            .map(|plan| plan.instance.interface.clone())
-            .collect();
-        names.sort_unstable();
-        names.dedup();
-        names
-    }
 }
 
 /// A check, for the core.
@@ -164,11 +153,8 @@ pub(super) fn instance_setup(plan: &InstancePlan) -> InstanceSetup {
         max_learned_interval: instance.max_learned_interval,
         checksum: instance.checksum,
         peers: instance.peers.clone(),
-        addresses: instance
-            .virtual_addresses
-            .iter()
-            .map(|address| (address.address, address.prefix_length))
-            .collect(),
+        addresses: instance.virtual_addresses.clone(),
+        others: others(instance),
         preempt: instance.preempt,
         preempt_delay: instance.preempt_delay,
         start_delay: instance.start_delay,
@@ -206,6 +192,18 @@ pub(super) fn group_setup(plan: &GroupPlan) -> GroupSetup {
         name: plan.group.name.clone(),
         members: plan.group.members.iter().map(number).collect(),
     }
+}
+
+/// What an instance holds beside the advertised addresses.
+fn others(instance: &Instance) -> Vec<Object> {
+    let addresses = instance.excluded_addresses.iter().cloned();
+    let routes = instance.routes.iter().cloned();
+    let rules = instance.rules.iter().cloned();
+    addresses
+        .map(Object::from)
+        .chain(routes.map(Object::from))
+        .chain(rules.map(Object::from))
+        .collect()
 }
 
 /// A module, for the worker.

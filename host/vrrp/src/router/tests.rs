@@ -116,7 +116,23 @@ fn addresses_are_announced_twice_and_again_when_put_back() {
     later.retain(|action| action.starts_with("announce"));
     assert_eq!(later, burst, "counted from when it was last put there");
 
+    // An address that is not advertised is announced all the same.
+    let mut bench = Bench::active(InstanceConfig {
+        excluded: vec![OWN.into()],
+        ..instance(100)
+    });
+    let excluded = AddressChange {
+        instance: INSTANCE,
+        address: OWN.into(),
+        present: true,
+    };
+    assert_eq!(
+        bench.event(Event::Address(excluded)),
+        ["announce 10.0.0.5"; 2]
+    );
+
     // Not while Backup, and not for what is not ours.
+    let mut bench = Bench::active(instance(100));
     let stranger = AddressChange {
         instance: INSTANCE,
         address: OWN.into(),

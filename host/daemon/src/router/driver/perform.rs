@@ -5,12 +5,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tracing::{debug, info, trace, warn};
 use vrrp::{Action, Advertise, InstanceId, Instant};
-use vrrp_linux::address::DesiredAddress;
 use vrrp_linux::clock;
+use vrrp_linux::netlink::Object;
 
 use super::Driver;
 use crate::ipc::{CheckStanding, FromRouter, GroupChange, StateChange};
 use crate::router::reason;
+use crate::router::setup::{held_addresses, held_objects};
 
 impl Driver {
     /// Performs every action that the core wants, in its order.
@@ -18,11 +19,11 @@ impl Driver {
         while let Some(action) = self.core.poll_action() {
             self.act(now, action);
         }
-        self.update_addresses();
+        self.desire();
         trace!(now = now.as_nanos(), "performed");
     }
 
-    /// Performs one action. What it wants of the kernel's addresses, [`update_addresses`](Self::update_addresses) passes on.
+    /// Performs one action. What it wants of the kernel, [`desire`](Self::desire) passes on.
     pub(super) fn act(&mut self, now: Instant, action: Action) {
         match action {
             Action::Advertise(advertise) => self.advertise(&advertise),
@@ -154,37 +155,40 @@ impl Driver {
         let Some(setup) = self.setup.instance(instance) else {
             return;
         };
-        let wanted = setup
-            .addresses
-            .iter()
-            .map(|&(address, prefix_length)| DesiredAddress {
-                interface: setup.interface.clone(),
-                address,
-                prefix_length,
-            })
-            .collect();
+        let objects = held_objects(setup);
         // Told first: should this process die on the next line, the supervisor cleans up.
         let source = self.sources.get(&instance).copied();
         if let (Some(source), Some(instance)) = (source, self.setup.position(instance)) {
             self.tell(&FromRouter::Holds { instance, source });
         }
-        self.desired.insert(instance, wanted);
-        self.desired_changed = true;
+        self.holdings.claim(instance, objects);
     }
 
     fn release(&mut self, instance: InstanceId) {
-        self.desired.remove(&instance);
-        self.desired_changed = true;
+        self.holdings.release(instance);
         if let Some(instance) = self.setup.position(instance) {
             self.tell(&FromRouter::Released { instance });
         }
     }
 
-    /// Passes on which addresses are wanted now, all in one go: one that moves between two instances stays.
-    pub(super) fn update_addresses(&mut self) {
-        if std::mem::take(&mut self.desired_changed) {
-            self.addresses
-                .set_desired(self.desired.values().flatten().cloned().collect());
+    /// After the set-up changed: instances hold what it says now. The core has claimed addresses anew where they are others,
+    /// but of attributes, routes and rules it does not know.
+    pub(super) fn hold_anew(&mut self) {
+        let differs = |(instance, before): (InstanceId, &[Object])| {
+            let objects = held_objects(self.setup.instance(instance)?);
+            (objects != before).then_some((instance, objects))
+        };
+        let others: Vec<_> = self.holdings.iter().filter_map(differs).collect();
+        for (instance, objects) in others {
+            self.holdings.claim(instance, objects);
+        }
+    }
+
+    /// Passes on what instances want of the kernel now.
+    fn desire(&mut self) {
+        let news = self.holdings.take_news();
+        if !news.is_empty() {
+            self.netlink.desire(news);
         }
     }
 
@@ -192,7 +196,8 @@ impl Driver {
         let interface = self
             .setup
             .instance(instance)
-            .and_then(|setup| self.interfaces.find(&setup.interface))
+            .and_then(|setup| held_addresses(setup).find(|held| held.address == address))
+            .and_then(|held| self.interfaces.find(&held.interface))
             .and_then(|id| self.interfaces.get(id));
         let Some(interface) = interface else { return };
         if let Err(error) = interface.announce(address) {

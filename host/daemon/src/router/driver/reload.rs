@@ -41,7 +41,9 @@ impl Driver {
         for action in later {
             self.act(now, action);
         }
+        self.hold_anew();
         self.perform(now);
+        self.interfaces.close_unneeded(&self.setup.needs());
     }
 
     fn try_reload(&mut self, now: Instant, setup: &Setup) -> Result<(), StartFailure> {
@@ -49,9 +51,9 @@ impl Driver {
             return Err(StartFailure::System("the router stops".to_owned()));
         }
         self.interfaces
-            .reopen(setup.watched_interfaces_with_families())
+            .open_needed(setup.needs())
             .map_err(|error| socket_failure(&error))?;
-        self.addresses.watch(setup.watched_interfaces().to_vec());
+        self.netlink.watch(setup.watched_interfaces().to_vec());
         let reconfigured = self.core.reconfigure(now, setup.router_config());
         if let Err(error) = reconfigured {
             // The file was checked before, so the sockets that this leaves open are not worth an undo.

@@ -84,7 +84,6 @@ pub(super) struct Supervisor {
     source: Source,
     setup: Setup,
     instances: Vec<InstanceSetup>,
-    interfaces: Vec<String>,
     keys: Vec<String>,
     router: Role<ToRouter>,
     worker: Role<ToWorker>,
@@ -154,7 +153,6 @@ impl Supervisor {
             node: checked.cluster.node.clone(),
             source: checked.source,
             instances: setup.instances.iter().map(instance_setup).collect(),
-            interfaces: setup.interfaces(),
             keys,
             router: Role::new(),
             worker: Role::new(),
@@ -174,7 +172,7 @@ impl Supervisor {
         };
         supervisor.spawn_worker().map_err(Failure::internal)?;
         supervisor.wait_until_loaded().await?;
-        guardian::remove_left_over(&supervisor.interfaces).await;
+        guardian::remove_left_over().await;
         supervisor.spawn_router().map_err(Failure::internal)?;
         supervisor.wait_until_started().await?;
         supervisor.tell_worker(ToWorker::Start);
@@ -203,9 +201,7 @@ impl Supervisor {
             self.handle_until(ROUTER_STOP, |supervisor| supervisor.router.child.is_none())
                 .await;
         }
-        self.guardian
-            .give_away(&self.instances, &self.interfaces)
-            .await;
+        self.guardian.give_away(&self.instances).await;
         for instance in 0..self.setup.instances.len() {
             let template = self.call_template(
                 instance,

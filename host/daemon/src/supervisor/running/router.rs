@@ -234,9 +234,7 @@ impl Supervisor {
             return;
         }
         error!("the router died ({ending}): giving away what it held");
-        self.guardian
-            .give_away(&self.instances, &self.interfaces)
-            .await;
+        self.guardian.give_away(&self.instances).await;
         for (index, instance) in self.setup.instances.iter().enumerate() {
             let before = self
                 .known

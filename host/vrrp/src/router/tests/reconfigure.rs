@@ -111,6 +111,50 @@ fn addresses_come_and_go_while_active() {
 }
 
 #[test]
+fn excluded_addresses_come_and_go_while_active() {
+    let excluded: IpAddr = "2001:db8::1".parse().unwrap();
+    let with = || changed(|config| config.excluded = vec![excluded]);
+    let mut bench = Bench::active(instance(100));
+    let due = bench.due_in();
+    assert_eq!(bench.reconfigure(with()), ["claim"]);
+    assert_eq!(bench.reconfigure(with()), NOTHING);
+    assert_eq!(bench.due_in(), due);
+    let change = AddressChange {
+        instance: INSTANCE,
+        address: excluded,
+        present: true,
+    };
+    assert_eq!(
+        bench.event(Event::Address(change)),
+        ["announce 2001:db8::1", "announce 2001:db8::1"]
+    );
+    assert_eq!(bench.reconfigure(one(instance(100))), ["claim"]);
+    let mut later = bench.pass(Duration::from_secs(20));
+    later.retain(|action| action.starts_with("announce"));
+    assert_eq!(later, NOTHING, "it is gone");
+}
+
+#[test]
+fn an_address_that_is_no_longer_excluded_is_announced_as_before() {
+    let moved = address_of("10.0.0.101");
+    let mut bench = Bench::active(InstanceConfig {
+        excluded: vec![moved.address],
+        ..instance(100)
+    });
+    let change = AddressChange {
+        instance: INSTANCE,
+        address: moved.address,
+        present: true,
+    };
+    bench.event(Event::Address(change));
+    let advertised = changed(|config| config.addresses.push(moved));
+    assert_eq!(bench.reconfigure(advertised), ["claim"]);
+    let mut later = bench.pass(Duration::from_secs(20));
+    later.retain(|action| action.starts_with("announce"));
+    assert_eq!(later, ["announce 10.0.0.101"; 2], "the second burst");
+}
+
+#[test]
 fn instances_come_and_go() {
     let mut bench = Bench::active(instance(100));
     let second = InstanceConfig {

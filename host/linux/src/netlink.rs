@@ -1,15 +1,28 @@
-//! Interfaces as the kernel sees them, and virtual addresses kept in place on them.
+//! Interfaces as the kernel sees them, and addresses, routes and rules kept in place.
 //!
 //! rtnetlink waits for the kernel's RTNL lock, which a busy host may hold for long. So it lives on a thread of its own,
-//! [`AddressThread`], that is told the whole desired set and answers with what became of it.
+//! [`NetlinkThread`], that is told what each owner desires and answers with what became of it.
 //!
-//! **Whose address it is.** Addresses added here carry [`ADDRESS_PROTOCOL`] in `IFA_PROTO` (`ip address` shows it as
-//! `proto 0x70`; Linux 5.18 and later), by which a later run knows them again: [`remove_left_over`]. A desired address that
-//! is on the interface without that mark, with whatever prefix length, was configured by the administrator. It counts as present, and releasing it
-//! leaves it in place ([`NetlinkEvent::AddressKept`]).
+//! **Whose it is.** What is added here carries [`PROTOCOL`]: addresses in `IFA_PROTO` (`ip address` shows it as `proto 0x70`; Linux
+//! 5.18 and later), routes in `rtm_protocol`, rules in `FRA_PROTOCOL` (`proto 112`; Linux 4.17 and later). By it a later run knows
+//! them again: [`remove_left_over`]. What has no mark was configured by somebody else, and is never removed:
+//!
+//! * A desired address that is on the interface, with whatever prefix length, and a desired rule that is there count as present,
+//!   and releasing them leaves them in place ([`NetlinkEvent::Kept`]).
+//! * A route of somebody else with the same destination, table and metric as a desired one keeps the kernel from adding that:
+//!   [`NetlinkEvent::Failed`] with [`io::ErrorKind::AlreadyExists`]. Routes of others are not looked at, because a router may have a
+//!   million of them.
+//!
+//! **What the kernel drops by itself** is put back like what somebody deletes: routes over an interface that was down, or with the
+//! source address that was missing.
 
+mod entry;
 mod kernel;
+mod left_over;
+mod message;
+mod object;
 mod reconcile;
+mod view;
 
 use std::cell::Cell;
 use std::io;
@@ -21,73 +34,70 @@ use std::thread;
 use std::time::Instant;
 
 use rustix::event::{EventfdFlags, eventfd};
-use rustix::io::Errno;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use kernel::{Interrupted, Kernel};
-use reconcile::{Operation, Reconciler};
+use reconcile::Reconciler;
 
-/// The value of `IFA_PROTO` on addresses added here: the IP protocol number of VRRP, which nobody else uses for addresses.
-pub const ADDRESS_PROTOCOL: u8 = 112;
+pub use left_over::{LeftOverError, remove_left_over, remove_left_over_blocking};
+pub use object::{
+    Address, DEFAULT_TABLE, LOCAL_TABLE, MAIN_TABLE, METRIC_V6, Mark, Object, RULE_PRIORITY, Route,
+    RouteKind, Rule, everything,
+};
 
-/// An address to keep on an interface.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct DesiredAddress {
-    /// The interface's name.
-    pub interface: String,
-    /// The address.
-    pub address: IpAddr,
-    /// 0 to 32 for IPv4, 0 to 128 for IPv6. With less than the longest the kernel adds the route to the network, too, and the
-    /// address is one of the host's own, from which it makes connections. An IPv6 address with 128 is deprecated
-    /// (`preferred_lft 0`), so that the host does not.
-    pub prefix_length: u8,
+/// The mark on everything that is added here: the IP protocol number of VRRP, which nobody else uses for this.
+pub const PROTOCOL: u8 = 112;
+
+/// Somebody who desires objects: an instance. What several owners desire stays until the last one no longer does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Owner(pub u32);
+
+/// All that an owner desires from now on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Desired {
+    /// Who.
+    pub owner: Owner,
+    /// What; nothing to release everything.
+    pub objects: Vec<Object>,
 }
 
-/// What an [`AddressThread`] saw or did.
+/// What a [`NetlinkThread`] saw or did.
 #[derive(Debug)]
 pub enum NetlinkEvent {
     /// An interface's state: once at the start for each watched name, also when there is no such interface, then whenever it changes.
     Link(LinkState),
-    /// A desired address is configured.
-    AddressPresent {
-        /// The interface.
-        interface: String,
-        /// The address.
-        address: IpAddr,
+    /// A desired object is in place.
+    Present {
+        /// What it is.
+        object: Object,
         /// It had been present before and went missing: it was put back.
         restored: bool,
     },
-    /// An address is not configured: it was released and is removed now, or it went missing and cannot be put back for now.
-    AddressAbsent {
-        /// The interface.
-        interface: String,
-        /// The address.
-        address: IpAddr,
+    /// An object is not in place: it was released and is removed now, or it went missing and cannot be put back for now.
+    Absent {
+        /// What it is.
+        object: Object,
     },
-    /// A released address was left in place, because it was not added here.
-    AddressKept {
-        /// The interface.
-        interface: String,
-        /// The address.
-        address: IpAddr,
+    /// A released object was left in place, because it was not added here.
+    Kept {
+        /// What it is.
+        object: Object,
     },
-    /// The kernel refused to add or remove an address. It is tried again every [`RETRY_INTERVAL`]; the same error is reported once.
-    AddressFailed {
-        /// The interface.
-        interface: String,
-        /// The address.
-        address: IpAddr,
+    /// The kernel refused to add or remove an object. It is tried again every [`RETRY_INTERVAL`]; the same error is reported once.
+    Failed {
+        /// What it is.
+        object: Object,
         /// What the kernel said.
         error: io::Error,
     },
-    /// The thread has ended and no further event follows; addresses stay as they are.
+    /// The thread has ended and no further event follows; everything stays as it is.
     Stopped {
         /// Why.
         error: io::Error,
     },
 }
 
-/// How long a refused address waits for the next attempt, unless its interface changes before.
+/// How long a refused object waits for the next attempt, unless what it depends on changes before.
 pub const RETRY_INTERVAL: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// An interface as it is now.
@@ -106,11 +116,11 @@ pub struct LinkState {
     pub addresses: Vec<(IpAddr, u8)>,
 }
 
-/// A thread that keeps addresses in place and watches interfaces, in the network namespace of the thread that spawned it.
+/// A thread that keeps objects in place and watches interfaces, in the network namespace of the thread that spawned it.
 ///
-/// Dropping it ends the thread and leaves the addresses as they are; to remove them, desire none and wait for the answers.
+/// Dropping it ends the thread and leaves everything as it is; to remove it, desire nothing and wait for the answers.
 #[derive(Debug)]
-pub struct AddressThread {
+pub struct NetlinkThread {
     requests: UnboundedSender<Request>,
     events: mpsc::Receiver<NetlinkEvent>,
     wake: Arc<OwnedFd>,
@@ -120,13 +130,13 @@ pub struct AddressThread {
 /// What the owner wants of the thread.
 #[derive(Debug)]
 enum Request {
-    /// The desired set, as a whole.
-    Desire(Vec<DesiredAddress>),
+    /// What some owners of objects desire.
+    Desire(Vec<Desired>),
     /// More interfaces to watch.
     Watch(Vec<String>),
 }
 
-impl AddressThread {
+impl NetlinkThread {
     /// Starts to watch the interfaces of these names, which need not exist.
     ///
     /// # Errors
@@ -159,7 +169,7 @@ impl AddressThread {
             outbox,
         };
         thread::Builder::new()
-            .name("addresses".to_owned())
+            .name("netlink".to_owned())
             .spawn(move || runtime.block_on(worker.run()))
             .map_err(SpawnError::Thread)?;
         Ok(Self {
@@ -170,11 +180,12 @@ impl AddressThread {
         })
     }
 
-    /// Replaces the desired set, as a whole. Never waits; sets that the thread did not get to before the next one are skipped.
-    pub fn set_desired(&self, addresses: Vec<DesiredAddress>) {
-        // The queue has no bound because the sender must not wait. It holds one set for each transition within the time of one kernel request.
+    /// Replaces what these owners desire, all at once: an object that one of them gives up and another one takes over stays in place.
+    /// Never waits; what the thread did not get to before it is replaced is skipped.
+    pub fn desire(&self, desired: Vec<Desired>) {
+        // The queue has no bound because the sender must not wait. It holds a message for each transition within the time of one kernel request.
         // When the thread has ended, `Stopped` says so; there is nothing to add here.
-        let _ = self.requests.send(Request::Desire(addresses));
+        let _ = self.requests.send(Request::Desire(desired));
     }
 
     /// Watches the interfaces of these names from now on, beside those that it watches already. Never waits.
@@ -202,97 +213,27 @@ impl AddressThread {
     /// Only a panic ends the thread without an event of its own.
     fn ended(&self) -> Option<NetlinkEvent> {
         (!self.stopped.replace(true)).then(|| NetlinkEvent::Stopped {
-            error: io::Error::other("the address thread has ended"),
+            error: io::Error::other("the netlink thread has ended"),
         })
     }
 }
 
 /// Readable when events wait.
-impl AsFd for AddressThread {
+impl AsFd for NetlinkThread {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.wake.as_fd()
     }
 }
 
-/// Why an [`AddressThread`] could not be started.
+/// Why an [`NetlinkThread`] could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum SpawnError {
     /// The kernel refused a netlink socket.
-    #[error("cannot open a netlink socket for interfaces and addresses")]
+    #[error("cannot open a netlink socket for interfaces, addresses, routes and rules")]
     Netlink(#[source] io::Error),
     /// The system refused a thread or what belongs to it.
-    #[error("cannot start the thread that configures addresses")]
+    #[error("cannot start the netlink thread")]
     Thread(#[source] io::Error),
-}
-
-/// Removes the addresses that bear [`ADDRESS_PROTOCOL`] from these interfaces, and returns what it removed: those that a
-/// router left behind when it was killed. Interfaces that do not exist have none.
-///
-/// # Errors
-///
-/// See [`LeftOverError`]. Removal goes on after an address that the kernel refuses to remove; the first such error is returned at the end.
-pub async fn remove_left_over(
-    interfaces: &[String],
-) -> Result<Vec<(String, IpAddr)>, LeftOverError> {
-    let mut kernel = Kernel::connect().map_err(LeftOverError::Netlink)?;
-    let interrupted = |interrupted: Interrupted| LeftOverError::Netlink(interrupted.into());
-    let snapshot = kernel.dump().await.map_err(interrupted)?;
-    let mut removed = Vec::new();
-    let mut failed = None;
-    for (link, address) in snapshot.marked_on(interfaces) {
-        let gone = kernel
-            .remove(link.index, address.address, address.prefix_length)
-            .await
-            .map_err(interrupted)?;
-        match gone {
-            // Somebody else was faster.
-            Ok(()) | Err(Errno::ADDRNOTAVAIL | Errno::NODEV) => {
-                removed.push((link.name.clone(), address.address));
-            }
-            Err(errno) => {
-                failed.get_or_insert_with(|| LeftOverError::Remove {
-                    interface: link.name.clone(),
-                    address: address.address,
-                    source: errno.into(),
-                });
-            }
-        }
-    }
-    failed.map_or(Ok(removed), Err)
-}
-
-/// [`remove_left_over`] for callers that are not asynchronous. It must not be called from a task of a tokio runtime.
-///
-/// # Errors
-///
-/// As [`remove_left_over`].
-pub fn remove_left_over_blocking(
-    interfaces: &[String],
-) -> Result<Vec<(String, IpAddr)>, LeftOverError> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .build()
-        .map_err(LeftOverError::Netlink)?
-        .block_on(remove_left_over(interfaces))
-}
-
-/// Why left-over addresses could not be removed.
-#[derive(Debug, thiserror::Error)]
-pub enum LeftOverError {
-    /// The kernel could not be asked.
-    #[error("cannot list the addresses of this host")]
-    Netlink(#[source] io::Error),
-    /// An address stays, mostly for want of `CAP_NET_ADMIN`.
-    #[error("cannot remove the left-over address {address} from {interface}")]
-    Remove {
-        /// The interface.
-        interface: String,
-        /// The address.
-        address: IpAddr,
-        /// What the kernel said.
-        #[source]
-        source: io::Error,
-    },
 }
 
 /// The thread's side: moves messages between the kernel, the reconciler and the owner.
@@ -310,7 +251,7 @@ impl Worker {
                 Ok(()) => return,
                 // The kernel dropped notifications, or an answer: only a full look helps.
                 Err(Interrupted::Overrun) => {
-                    tracing::debug!("netlink overrun, reading all interfaces and addresses again");
+                    tracing::debug!("netlink overrun, reading everything again");
                 }
                 Err(interrupted @ Interrupted::Closed) => {
                     self.outbox.send(NetlinkEvent::Stopped {
@@ -351,7 +292,7 @@ impl Worker {
     async fn resync(&mut self) -> Result<(), Interrupted> {
         let snapshot = self.kernel.dump().await?;
         self.reconciler.replace(snapshot);
-        // What changed while the snapshot was taken comes after it, so that the last word on every address wins.
+        // What changed while the snapshot was taken comes after it, so that the last word on everything wins.
         self.take_changes();
         Ok(())
     }
@@ -367,20 +308,15 @@ impl Worker {
             let Some(operation) = self.reconciler.next_operation(Instant::now()) else {
                 return Ok(());
             };
-            let result = match operation {
-                Operation::Add {
-                    index,
-                    address,
-                    prefix_length,
-                } => self.kernel.add(index, address, prefix_length).await?,
-                Operation::Remove {
-                    index,
-                    address,
-                    prefix_length,
-                } => self.kernel.remove(index, address, prefix_length).await?,
+            let result = if operation.adds {
+                self.kernel.add(&operation.entry).await?
+            } else {
+                self.kernel.remove(&operation.entry).await?
             };
             self.take_changes();
-            if matches!(result, Err(Errno::EXIST | Errno::ADDRNOTAVAIL)) {
+            if let Err(errno) = result
+                && self.reconciler.surprised(&operation, errno)
+            {
                 // The kernel sees it otherwise than our copy of its state, so the copy is wrong.
                 self.resync().await?;
             }
@@ -390,7 +326,7 @@ impl Worker {
 
     fn take(&mut self, request: Request) {
         match request {
-            Request::Desire(desired) => self.reconciler.set_desired(desired),
+            Request::Desire(desired) => self.reconciler.desire(desired),
             Request::Watch(interfaces) => self.reconciler.watch(interfaces),
         }
     }
