@@ -1,4 +1,4 @@
-//! `cargo xtask demo | test | setup`: what a newcomer types first.
+//! `cargo xtask demo | test | sim | setup`: what a newcomer types first.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -9,9 +9,11 @@ mod cargo;
 mod demo;
 mod rules;
 mod setup;
+mod sim;
 mod terminal;
 mod test;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 use std::{io, process, thread};
 
@@ -33,6 +35,13 @@ enum Command {
     Demo(demo::Arguments),
     /// Run every check and test there is.
     Test,
+    /// Simulate many hosts around the protocol core: `--seeds N --from S`, or `--seed S` to read what happens in one.
+    #[command(disable_help_flag = true)]
+    Sim {
+        /// What the simulator takes; `--help` tells.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
     /// Install what demo and test need: compilation targets and Debian packages.
     Setup,
 }
@@ -52,6 +61,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Test => test::run(),
+        Command::Sim { arguments } => sim::run(&arguments),
         Command::Setup => setup::run().map(|()| ExitCode::SUCCESS),
     }
 }

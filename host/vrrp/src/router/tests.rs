@@ -12,7 +12,6 @@ use crate::{
 
 mod checks;
 mod properties;
-mod simulation;
 mod timing;
 mod transitions;
 
