@@ -20,17 +20,6 @@ pub enum Rig {
     WrongPriority,
     /// Whatever is read from a socket is handed over with the TTL that it should have had.
     ForgivesTtl,
-}
-
-impl Rig {
-    /// All but the sound one.
-    pub const BROKEN: [Self; 7] = [
-        Self::KeepsAddresses,
-        Self::NeverClaims,
-        Self::SilentCut,
-        Self::TimersFirst,
-        Self::DeafToTimers,
-        Self::WrongPriority,
-        Self::ForgivesTtl,
-    ];
+    /// Claiming an address is a panic.
+    Panics,
 }

@@ -2,8 +2,8 @@
 
 use std::cell::RefCell;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, Once};
 use std::thread;
 use std::time::Duration;
 
@@ -45,7 +45,6 @@ pub fn run_seeds(
     let done = AtomicU64::new(0);
     let failure: Mutex<Option<Failure>> = Mutex::new(None);
     let sum = Mutex::new(Marks::default());
-    let _quiet = QuietPanics::begin();
     thread::scope(|scope| {
         let work = || {
             let mut marks = Marks::default();
@@ -97,35 +96,32 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 thread_local! {
-    /// What the last panic of this thread said, and where.
-    static LAST_PANIC: RefCell<String> = const { RefCell::new(String::new()) };
+    /// What the last panic of this thread said, and where; `None` while panics are printed as usual.
+    static CAUGHT: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Runs something that may break a promise or panic.
+/// Runs something that may break a promise or panic. A panic is not printed: the first thing printed is to be the seed.
 pub(crate) fn catch<T>(run: impl FnOnce() -> Result<T, Violation>) -> Result<T, String> {
-    match panic::catch_unwind(AssertUnwindSafe(run)) {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let print = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            let is_ours = CAUGHT.with_borrow_mut(|caught| {
+                caught
+                    .as_mut()
+                    .map(|words| *words = info.to_string())
+                    .is_some()
+            });
+            if !is_ours {
+                print(info);
+            }
+        }));
+    });
+    CAUGHT.set(Some(String::new()));
+    let result = panic::catch_unwind(AssertUnwindSafe(run));
+    let words = CAUGHT.take().unwrap_or_default();
+    match result {
         Ok(result) => result.map_err(|violation| violation.to_string()),
-        Err(_) => Err(format!("panicked: {}", LAST_PANIC.take())),
-    }
-}
-
-/// Keeps panics for [`catch`] instead of printing them: the first thing printed is the seed.
-struct QuietPanics(Option<PanicHook>);
-
-type PanicHook = Box<dyn Fn(&panic::PanicHookInfo<'_>) + Sync + Send>;
-
-impl QuietPanics {
-    fn begin() -> Self {
-        let before = panic::take_hook();
-        panic::set_hook(Box::new(|info| LAST_PANIC.set(info.to_string())));
-        Self(Some(before))
-    }
-}
-
-impl Drop for QuietPanics {
-    fn drop(&mut self) {
-        if let Some(before) = self.0.take().filter(|_| !thread::panicking()) {
-            panic::set_hook(before);
-        }
+        Err(_) => Err(words),
     }
 }

@@ -5,8 +5,9 @@ use std::net::IpAddr;
 
 use vrrp::packet::{Advertisement, TTL};
 use vrrp::{
-    Action, AddressChange, ConfigError, Event, InstanceConfig, InstanceId, InstanceStatus, Instant,
-    InterfaceId, Link, OnFail, Packet, Router, RouterConfig, Standing, State, VirtualRouterId,
+    Action, AddressChange, CheckId, ConfigError, Event, InstanceConfig, InstanceId, InstanceStatus,
+    Instant, InterfaceId, Link, OnFail, Packet, Router, RouterConfig, Standing, State,
+    VirtualRouterId,
 };
 
 use crate::breach::{Breach, promise};
@@ -60,8 +61,10 @@ impl Watched {
         }
         let is_stop = matches!(event, Event::Shutdown);
         self.stopped |= is_stop;
+        let actives = self.actives();
         self.router.handle(now, event);
         let actions = self.drain(now)?;
+        self.check_given_away(&actives, &actions)?;
         if is_stop {
             self.contract.stop();
         }
@@ -73,8 +76,10 @@ impl Watched {
     /// # Errors
     /// A promise that is broken.
     pub fn handle_timeout(&mut self, now: Instant) -> Result<Vec<Action>, Breach> {
+        let actives = self.actives();
         self.router.handle_timeout(now);
         let actions = self.drain(now)?;
+        self.check_given_away(&actives, &actions)?;
         let asked_for = self.router.poll_timeout();
         promise!(
             asked_for.is_none_or(|deadline| deadline.at > now),
@@ -110,7 +115,7 @@ impl Watched {
     }
 
     /// What a check counts as now.
-    pub(crate) fn standing(&self, id: vrrp::CheckId) -> Option<Standing> {
+    pub(crate) fn standing(&self, id: CheckId) -> Option<Standing> {
         self.router.check(id).map(|status| status.standing)
     }
 
@@ -162,6 +167,10 @@ impl Watched {
         let (Ok(advertisement), Some(id), Some(before)) = (parsed, target, before) else {
             return Err(Breach(format!("{packet:?} was accepted")));
         };
+        promise!(
+            before.source != Some(packet.source),
+            "{id:?} accepted an advertisement of its own"
+        );
         let after = self.moment(id);
         if let (Some(timers), Some(after)) = (self.timers.get_mut(&id), after) {
             timers.heard(now, packet.source, &advertisement, before, after)?;
@@ -219,6 +228,32 @@ impl Watched {
             self.check_takes_part(*id, timers.config())?;
         }
         Ok(actions)
+    }
+
+    fn actives(&self) -> Vec<InstanceId> {
+        let ids = self.timers.keys().copied();
+        ids.filter(|id| self.is_active(*id)).collect()
+    }
+
+    /// A check with [`OnFail::Release`] that goes down makes an Active give its addresses away; an owner keeps them.
+    fn check_given_away(&self, actives: &[InstanceId], actions: &[Action]) -> Result<(), Breach> {
+        let went_down = |check: CheckId| {
+            actions.iter().any(|action| {
+                matches!(action, Action::CheckChanged(change) if change.check == check && change.after == Standing::Down)
+            })
+        };
+        for id in actives {
+            let config = self.timers[id].config();
+            let mut releases = config
+                .tracks
+                .iter()
+                .filter(|track| track.on_fail == OnFail::Release && went_down(track.check));
+            promise!(
+                config.priority.get() == 255 || releases.next().is_none() || !self.is_active(*id),
+                "{id:?} is Active although a check that releases its addresses went down"
+            );
+        }
+        Ok(())
     }
 
     /// An advertisement tells the priority and comes from the address that its sender has now (RFC 9568 §5.1.1.1, §5.2.4).

@@ -69,3 +69,9 @@ fn a_priority_that_is_changed_on_the_way() {
 fn a_ttl_that_is_not_looked_at() {
     check(Rig::ForgivesTtl, "was not refused");
 }
+
+#[test]
+fn a_panic() {
+    let words = sim::tell(0, Rig::Panics).result.unwrap_err();
+    assert!(words.contains("the rig says so"), "{words}");
+}

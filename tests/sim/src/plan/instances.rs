@@ -183,10 +183,14 @@ impl VirtualRouter {
 }
 
 /// With one missed advertisement nothing but Skew_Time keeps a Backup quiet, which for an owner is 1/256 of an
-/// interval: only a world that is more punctual than that can be held to its promises.
+/// interval, and of a second in v2: only a world that is more punctual than that can be held to its promises.
 fn down_after(draw: &mut Draw, calm: &Calm, unit: Duration) -> NonZeroU8 {
-    let punctual = calm.reaction() < unit / 256;
-    let least = if punctual { 1 } else { 2 };
+    let shortest_skew = unit.min(Duration::from_secs(1)) / 256;
+    let least = if calm.reaction() < shortest_skew {
+        1
+    } else {
+        2
+    };
     let missed = draw.pick(&[3, 3, 3, 2, 5, least]);
     NonZeroU8::new(missed).expect("not 0")
 }
