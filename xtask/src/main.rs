@@ -1,4 +1,4 @@
-//! `cargo xtask demo | test | sim | setup`: what a newcomer types first.
+//! `cargo xtask demo | test | sim | fuzz | setup`: what a newcomer types first.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -7,6 +7,7 @@
 
 mod cargo;
 mod demo;
+mod fuzz;
 mod rules;
 mod setup;
 mod sim;
@@ -42,6 +43,8 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Look for inputs that break the core, with libFuzzer; what it finds new goes to the corpus.
+    Fuzz(fuzz::Arguments),
     /// Install what demo and test need: compilation targets and Debian packages.
     Setup,
 }
@@ -62,6 +65,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Test => test::run(),
         Command::Sim { arguments } => sim::run(&arguments),
+        Command::Fuzz(arguments) => fuzz::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Setup => setup::run().map(|()| ExitCode::SUCCESS),
     }
 }
