@@ -18,7 +18,6 @@ mod groups;
 mod interfaces;
 mod properties;
 mod reconfigure;
-mod simulation;
 mod timing;
 mod transitions;
 mod unicast;
