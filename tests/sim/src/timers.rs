@@ -174,7 +174,7 @@ impl Timers {
         }
     }
 
-    /// Follows an advertisement that was accepted.
+    /// Follows an advertisement that was accepted. `late`: the router was Active, and silent for too long, when it came.
     pub(crate) fn heard(
         &mut self,
         now: Instant,
@@ -182,6 +182,7 @@ impl Timers {
         advertisement: &Advertisement,
         before: Moment,
         after: Moment,
+        late: bool,
     ) -> Result<(), Breach> {
         let priority = advertisement.priority;
         match before.state {
@@ -198,30 +199,7 @@ impl Timers {
                     "an advertisement made a Backup {}",
                     after.state
                 );
-                if let Running::ActiveDown {
-                    since,
-                    missed,
-                    interval,
-                    released,
-                    preempt_at,
-                } = &mut self.running
-                {
-                    let is_lower = priority < before.priority;
-                    if priority == 0 {
-                        released.get_or_insert(now);
-                        *preempt_at = None;
-                        return Ok(());
-                    }
-                    if !is_lower || !preempts(&self.config) {
-                        *preempt_at = None;
-                    } else if *preempt_at.get_or_insert(now + preempt_delay(&self.config)) <= now {
-                        return Ok(());
-                    }
-                    *since = now;
-                    *missed = self.config.down_after.get().into();
-                    *released = None;
-                    *interval = learned(&self.config, advertisement.interval);
-                }
+                self.follow(now, advertisement, before);
             }
             State::Active if before.yields => {
                 // Make before break: whoever advertises has taken what was offered, and another offer takes nothing.
@@ -241,14 +219,20 @@ impl Timers {
             State::Active => {
                 let outranked = Some((priority, source))
                     > before.source.map(|source| (before.priority, source));
+                // Who was silent for too long does not answer, but listens: to this one first.
+                let listens = late && !outranked;
                 promise!(
-                    outranked == (after.state == State::Backup),
+                    (outranked || listens) == (after.state == State::Backup),
                     "an Active with priority {} at {:?} heard priority {priority} from {source} and is {}",
                     before.priority,
                     before.source,
                     after.state
                 );
-                self.learn(advertisement);
+                if listens {
+                    self.follow(now, advertisement, before);
+                } else {
+                    self.learn(advertisement);
+                }
                 if let Running::Adver { sent, asked } = &mut self.running {
                     let answered = sent.contains(&Some(now));
                     // RFC 3768 §6.4.3 leaves a router that loses without an answer.
@@ -277,6 +261,35 @@ impl Timers {
             | Action::GroupChanged(_)
             | Action::Discarded { .. }
             | Action::PeerDiffers { .. } => Ok(()),
+        }
+    }
+
+    /// What a Backup makes of an advertisement (RFC 9568 §6.4.2).
+    fn follow(&mut self, now: Instant, advertisement: &Advertisement, before: Moment) {
+        let priority = advertisement.priority;
+        if let Running::ActiveDown {
+            since,
+            missed,
+            interval,
+            released,
+            preempt_at,
+        } = &mut self.running
+        {
+            let is_lower = priority < before.priority;
+            if priority == 0 {
+                released.get_or_insert(now);
+                *preempt_at = None;
+                return;
+            }
+            if !is_lower || !preempts(&self.config) {
+                *preempt_at = None;
+            } else if *preempt_at.get_or_insert(now + preempt_delay(&self.config)) <= now {
+                return;
+            }
+            *since = now;
+            *missed = self.config.down_after.get().into();
+            *released = None;
+            *interval = learned(&self.config, advertisement.interval);
         }
     }
 

@@ -179,6 +179,7 @@ impl Watched {
             .and_then(|parsed| self.find(packet, parsed.virtual_router_id));
         let before = target.and_then(|id| self.moment(id));
         let had_stopped = self.router.is_stopped();
+        let late = self.late(now);
 
         self.router.handle(now, Event::Packet(*packet));
         let actions = self.drain(now)?;
@@ -202,7 +203,14 @@ impl Watched {
         );
         let after = self.moment(id);
         if let (Some(timers), Some(after)) = (self.timers.get_mut(&id), after) {
-            timers.heard(now, packet.source, &advertisement, before, after)?;
+            timers.heard(
+                now,
+                packet.source,
+                &advertisement,
+                before,
+                after,
+                late.contains(&id),
+            )?;
         }
         self.notice_end()?;
         Ok(actions)

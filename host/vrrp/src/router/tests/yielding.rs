@@ -251,3 +251,24 @@ fn whoever_was_away_too_long_listens_before_it_speaks() {
         ["advertise 150", "claim", "BACKUP->MASTER ActiveDown"]
     );
 }
+
+#[test]
+fn whoever_was_away_too_long_does_not_answer_either() {
+    let late = Duration::from_nanos(3_007_812_500);
+    let mut bench = Bench::active(InstanceConfig {
+        preempt: false,
+        ..instance(150)
+    });
+    bench.now = bench.now + late - Duration::from_nanos(1);
+    assert_eq!(bench.hear(LOW_PEER, 100), ["advertise 150"]);
+
+    // The peer that took over meanwhile is heard first: it keeps the addresses, as preemption is off.
+    bench.now = bench.now + late;
+    assert_eq!(
+        bench.hear(LOW_PEER, 100),
+        ["release", "MASTER->BACKUP Late(3.0078125s)"]
+    );
+    assert_eq!(bench.status().active, Some((LOW_PEER.into(), 100)));
+    let skew = crate::skew_time(Version::V3, 150, Duration::from_secs(1));
+    assert_eq!(bench.due_in(), Some(Duration::from_secs(3) + skew));
+}
