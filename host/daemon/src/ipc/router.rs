@@ -343,6 +343,8 @@ mod tests {
                 min_ttl: 255,
                 source: Some(address().into()),
             },
+            authentication: vrrp::Authentication::None,
+            last_sequence: Some(u64::MAX),
             addresses: vec![held(); 255],
             others,
             preempt: true,

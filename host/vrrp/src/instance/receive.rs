@@ -131,6 +131,7 @@ impl Instance {
         advertisement: &Advertisement,
         out: &mut Outbox,
     ) {
+        let timing = self.timing();
         let Machine::Active(active) = &mut self.machine else {
             return;
         };
@@ -154,6 +155,15 @@ impl Instance {
             return;
         }
         // RFC 9568 asserts itself to a router that loses; RFC 3768 is silent.
+        if active.silence(now) >= timing.patience_of_peers() {
+            // An answer would speak before anybody was listened to.
+            let preemption = self.preemption();
+            self.listen_before_speaking(now, out);
+            if let Machine::Backup(backup) = &mut self.machine {
+                backup.hear(now, source, advertisement, preemption, timing);
+            }
+            return;
+        }
         let deserves_answer = priority == 0 || self.config.version == Version::V3;
         if deserves_answer && active.answer(now, self.config.advertisement_interval) {
             send(&active.adverts, &mut self.counters, out);

@@ -19,7 +19,6 @@ mod groups;
 mod interfaces;
 mod properties;
 mod reconfigure;
-mod simulation;
 mod timing;
 mod transitions;
 mod unicast;

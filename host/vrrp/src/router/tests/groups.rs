@@ -338,3 +338,26 @@ fn a_member_that_was_held_back_takes_over_when_its_group_is_gone() {
     pair.router.handle_timeout(pair.now);
     assert_eq!(pair.states(), [State::Backup, State::Active]);
 }
+
+#[test]
+fn a_member_that_was_held_back_takes_over_later_when_its_priority_drops() {
+    let track = Track {
+        check: CHECK,
+        on_fail: OnFail::Weight(-90),
+    };
+    let mut pair = Pair::new(100, vec![track]);
+    pair.event(Event::Startup);
+    pair.event(report(Outcome::Passing));
+    let start = pair.now;
+    pair.now = start + Duration::from_millis(200);
+    pair.hear(OTHER, 200);
+    assert_eq!(pair.fire(), NOTHING, "the other is not due yet");
+    pair.now = start + Duration::from_millis(3_700);
+    pair.event(report(Outcome::Failing));
+    assert_eq!(pair.fire(), NOTHING, "the first is not due any more");
+    pair.fire();
+    // Three intervals and 246/256 of one.
+    let due = start + Duration::from_nanos(3_960_937_500);
+    assert_eq!(pair.now, due, "not when something else happens to be due");
+    assert_eq!(pair.states(), [State::Active; 2]);
+}
