@@ -43,6 +43,8 @@ fn two_hosts_speak_to_each_other_and_to_nobody_else() {
     let mut first = Daemon::start(&stage.first, "first", &cluster(UNICAST));
     first.wait_for_state(INSTANCE, State::Master);
     let second = Daemon::start(&stage.second, "second", &cluster(UNICAST));
+    // Before the router is there, it has no counters.
+    second.wait_for_state(INSTANCE, State::Backup);
     second.wait_for("the first host to be heard", |status| {
         status["instances"][INSTANCE]["master"]["address"] == FIRST.to_string()
     });
@@ -97,6 +99,8 @@ fn keepalived_is_a_peer_in_both_roles() {
     keepalived.wait_for_state("MASTER", 1);
     let capture = stage.segment.capture().unwrap();
     let second = Daemon::start(&stage.second, "second", &cluster(UNICAST));
+    // Before the router is there, it has no counters.
+    second.wait_for_state(INSTANCE, State::Backup);
     second.wait_for("keepalived to be heard", |status| {
         counter(status, "advertisement-rcvd") >= 10
     });
@@ -120,6 +124,8 @@ fn where_a_hook_moves_the_address_there_is_none() {
     let first = Daemon::start(&stage.first, "first", &file);
     first.wait_for_state(INSTANCE, State::Master);
     let mut second = Daemon::start(&stage.second, "second", &file);
+    // Before the router is there, it has no counters.
+    second.wait_for_state(INSTANCE, State::Backup);
     second.wait_for("the first host to be heard", |status| {
         counter(status, "advertisement-rcvd") >= 3
     });
