@@ -17,6 +17,7 @@ mod delays;
 mod groups;
 mod interfaces;
 mod properties;
+mod receiving;
 mod reconfigure;
 mod simulation;
 mod timing;
