@@ -90,6 +90,7 @@ fn where_a_hook_moves_the_address_there_is_none() {
     let first = Daemon::start(&stage.first, "first", &file);
     first.wait_for_state(INSTANCE, State::Master);
     let mut second = Daemon::start(&stage.second, "second", &file);
+    second.wait_for_state(INSTANCE, State::Backup);
     second.wait_for("the first host to be heard", |status| {
         counter(status, "advertisement-rcvd") >= 3
     });
