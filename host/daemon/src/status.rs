@@ -54,8 +54,34 @@ pub(crate) struct Instance {
     pub(crate) tracks: BTreeMap<String, Track>,
     /// The tracked interfaces beside its own, by name.
     pub(crate) interfaces: BTreeMap<String, Track>,
+    pub(crate) authentication: Authentication,
     /// Counters in the words of RFC 8347.
     pub(crate) counters: BTreeMap<String, u64>,
+}
+
+/// How an instance knows the advertisements of its peers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Authentication {
+    /// `none`, `password` or `hmac`.
+    pub(crate) method: String,
+    /// `receive-only`, `permissive` or `enforce`; null without keys.
+    pub(crate) mode: Option<String>,
+    /// The number of the key that this node signs with; null when it does not sign.
+    pub(crate) active_key: Option<u8>,
+    /// The last advertisement that was not known to come from a peer; null when there was none.
+    pub(crate) last_failure: Option<AuthenticationFailure>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct AuthenticationFailure {
+    /// Who it says has sent it.
+    pub(crate) source: String,
+    /// What is wrong with it.
+    pub(crate) error: String,
+    /// When it arrived, RFC 3339 in UTC.
+    pub(crate) at: String,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

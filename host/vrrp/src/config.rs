@@ -5,6 +5,8 @@ use core::net::IpAddr;
 use core::num::{NonZeroU8, NonZeroU16};
 use core::time::Duration;
 
+use crate::Authentication;
+
 /// Names a virtual router (an instance of cluster.toml) between driver and core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InstanceId(pub u32);
@@ -200,6 +202,8 @@ pub struct InstanceConfig {
     pub checksum: ChecksumForm,
     /// Who it speaks to and listens to.
     pub peers: Peers,
+    /// How it knows their advertisements from those of anybody else.
+    pub authentication: Authentication,
     /// The advertised addresses; all of one family, at least one unless the peers are spoken to one by one.
     pub addresses: Vec<VirtualAddress>,
     /// Whether a Backup with a higher priority takes over from a living Active (Preempt_Mode).
@@ -237,6 +241,7 @@ impl InstanceConfig {
             max_learned_interval: Duration::from_millis(40_950),
             checksum: ChecksumForm::Rfc5798,
             peers: Peers::ANYBODY,
+            authentication: Authentication::None,
             addresses,
             preempt: true,
             preempt_delay: Duration::ZERO,

@@ -11,5 +11,6 @@ pub mod ipv6;
 pub mod keepalived;
 pub mod metronome;
 pub mod refused;
+pub mod replay;
 pub mod stage;
 pub mod wire;

@@ -207,7 +207,7 @@ fn a_bad_file_changes_nothing() {
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(78), "{text}");
         assert!(text.contains(told), "{text}");
-        assert!(daemon.process.log().contains(told), "{daemon}");
+        daemon.process.wait_for_log(LIMIT, told).unwrap();
     }
     daemon.wait_for_advertisements(INSTANCE, 3);
     assert_eq!(daemon.pids(), before);

@@ -65,6 +65,7 @@ fn who_is_no_peer_does_not_count() {
         priority: 254,
         interval: Duration::from_millis(100),
         checksum: ChecksumForm::Rfc9568,
+        password: None,
         addresses: vec![SHARED],
     };
     let group = Ipv4Addr::new(224, 0, 0, 18);

@@ -49,6 +49,12 @@ fn table(status: &Status) -> String {
                 master.address, master.priority
             ));
         }
+        if let Some(failure) = &instance.authentication.last_failure {
+            text.push_str(&format!(
+                "    last advertisement without good authentication, from {} at {}: {}\n",
+                failure.source, failure.at, failure.error
+            ));
+        }
     }
     for (name, group) in &status.sync_groups {
         text.push_str(&format!(

@@ -18,6 +18,7 @@ use super::names::Names;
 use super::nodes::{Nodes, bare};
 use super::reader::{Field, Keys, Sink, Table};
 use super::report::Diagnostic;
+use super::secret::SecretFiles;
 
 const ROOT: Keys = Keys {
     known: &["nodes", "checks", "hooks", "instances", "sync-groups"],
@@ -55,6 +56,9 @@ impl Draft {
             nodes: &nodes,
             checks: &check_names,
             hooks: &hook_names,
+            secrets: SecretFiles {
+                folder: modules.folder,
+            },
         };
         let instances = named(&root, "instances");
         if instances.is_empty() {
@@ -402,5 +406,6 @@ fn resolve_instance(
         down_after: draft.down_after?,
         init_grace: draft.init_grace?,
         announce: draft.announce?,
+        authentication: draft.authentication?.authentication,
     })
 }

@@ -16,10 +16,12 @@ use vrrp::{AnnounceConfig, ChecksumForm, Family, Version, VirtualAddress, Virtua
 use self::addresses::Owner;
 use self::peers::PeersDraft;
 use self::track::{InterfaceDraft, TRACK, TrackDraft};
+use super::authentication::AuthenticationDraft;
 use super::model::NotifyOn;
 use super::names::Names;
 use super::nodes::{ByNode, Nodes, Scope, bare, check_name};
 use super::reader::{Field, Keys, Table};
+use super::secret::SecretFiles;
 
 const INSTANCE: Keys = Keys {
     known: &[
@@ -41,6 +43,7 @@ const INSTANCE: Keys = Keys {
         "down-after",
         "init-grace",
         "announce",
+        "authentication",
         "track",
         "notify",
     ],
@@ -50,7 +53,6 @@ const INSTANCE: Keys = Keys {
         "rules",
         "accept-mode",
         "virtual-mac",
-        "authentication",
     ],
 };
 pub(super) const NOTIFY: Keys = Keys {
@@ -91,6 +93,7 @@ pub(super) struct InstanceDraft {
     pub(super) down_after: Option<NonZeroU8>,
     pub(super) init_grace: Option<Duration>,
     pub(super) announce: Option<AnnounceConfig>,
+    pub(super) authentication: Option<AuthenticationDraft>,
     pub(super) tracks: Vec<TrackDraft>,
     pub(super) interfaces: Vec<InterfaceDraft>,
     pub(super) notify: Vec<NotifyDraft>,
@@ -109,6 +112,7 @@ pub(super) struct Scenery<'a> {
     pub(super) nodes: &'a Nodes,
     pub(super) checks: &'a Names,
     pub(super) hooks: &'a Names,
+    pub(super) secrets: SecretFiles<'a>,
 }
 
 impl InstanceDraft {
@@ -184,6 +188,9 @@ impl InstanceDraft {
                 field.duration(&WAIT, "10s")
             }),
             announce: announce::read(&table),
+            authentication: table.read("authentication", AuthenticationDraft::NONE, |field| {
+                AuthenticationDraft::read(&field, version, interval, scenery.secrets)
+            }),
             tracks,
             interfaces,
             notify: read_list(&table, "notify", &title, NOTIFY_EXAMPLE, NOTIFY, |entry| {

@@ -132,6 +132,8 @@ pub(crate) struct Instance {
     pub(crate) init_grace: Duration,
     /// Gratuitous ARP.
     pub(crate) announce: vrrp::AnnounceConfig,
+    /// How the advertisements of peers are known from others.
+    pub(crate) authentication: vrrp::Authentication,
     /// `[[instances.NAME.track]]` of this node with a check, and those of its sync group.
     pub(crate) tracks: Vec<Track>,
     /// `[[instances.NAME.track]]` of this node with an interface, and those of its sync group.

@@ -114,6 +114,11 @@ impl<'d> Table<'d> {
         read(field)
     }
 
+    /// Whether a key that is unknown was most likely meant to be one of these.
+    pub(super) fn misspells(&self, keys: &[&str]) -> bool {
+        self.misspelled.iter().any(|key| keys.contains(key))
+    }
+
     pub(super) fn get(&self, key: &str) -> Option<Field<'d>> {
         debug_assert!(self.keys.known.contains(&key), "{key} is not listed");
         let (key, value) = self.entries.get_key_value(key)?;

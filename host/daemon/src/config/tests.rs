@@ -5,12 +5,13 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::net::IpAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use proptest::prelude::*;
 use serde_json::json;
-use vrrp::{OnError, OnFail, Version};
+use vrrp::{Authentication, Key, Mode, OnError, OnFail, Password, Version};
 
 use super::model::Limits;
 use super::report::Severity;
@@ -261,6 +262,47 @@ fn every_key_is_read() {
     assert_eq!(two.version, Version::V2);
     assert_eq!(two.advertisement_interval, Duration::from_secs(3));
     assert_eq!(two.tracks[0].on_fail, OnFail::Weight(-60));
+}
+
+#[test]
+fn authentication_is_read() {
+    guard_secrets();
+    let path = folder("valid").join("authentication.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    let loaded = parse(&path, &text, None, "first", BUILT_IN).unwrap();
+    let of = |name: &str| {
+        let mut instances = loaded.cluster.instances.iter();
+        let found = instances.find(|instance| instance.name == name);
+        found.unwrap().authentication.clone()
+    };
+    let hmac = |name| match of(name) {
+        Authentication::Hmac(hmac) => hmac,
+        other @ (Authentication::None | Authentication::Password(_)) => panic!("{name}: {other:?}"),
+    };
+    let ascending: Vec<u8> = (0..32).collect();
+    let first = Key::new(&ascending).unwrap();
+
+    let short = hmac("as-short-as-can-be");
+    assert_eq!((short.mode, short.active_key.0.get()), (Mode::Enforce, 7));
+    assert_eq!(short.window, Duration::from_secs(5));
+    assert_eq!(short.keys[0].1, first);
+
+    let long = hmac("every-key");
+    assert_eq!(
+        (long.mode, long.active_key.0.get()),
+        (Mode::Permissive, 200)
+    );
+    assert_eq!(long.window, Duration::from_secs(30));
+    assert_eq!(long.keys.len(), 2);
+    assert_eq!(
+        long.keys[1].1,
+        Key::new(b"correct horse battery staple, and a newline\n").unwrap()
+    );
+
+    assert_eq!(hmac("slow").window, Duration::from_secs(30));
+    let password = Authentication::Password(Password::new(b"hunter2"));
+    assert_eq!(of("password"), password);
+    assert_eq!(of("none"), Authentication::None);
 }
 
 #[test]
@@ -523,6 +565,7 @@ fn entries(name: &str) -> Vec<PathBuf> {
 }
 
 fn golden(name: &str) -> Vec<PathBuf> {
+    guard_secrets();
     let mut paths = entries(name);
     paths.retain(|path| path.extension() == Some(OsStr::new("toml")));
     assert!(!paths.is_empty());
@@ -538,6 +581,19 @@ fn load_golden(path: &Path) -> Result<Loaded, LoadError> {
         .next()
         .and_then(|line| line.strip_prefix("# node: "));
     Ok(parse(&named(path), &text, node, "first", BUILT_IN)?)
+}
+
+/// Git does not keep what the mode of a file says about others.
+fn guard_secrets() {
+    for path in entries("secrets") {
+        let is_open = path
+            .file_name()
+            .unwrap()
+            .to_string_lossy()
+            .starts_with("readable");
+        let mode = if is_open { 0o644 } else { 0o600 };
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    }
 }
 
 /// The name alone, so that reports are the same in every checkout.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::authentication;
 use super::core::{
     AnnounceConfigDef, ChecksumFormDef, CommandDef, OnErrorDef, OnFailDef, OutcomeDef, PeersDef,
     StandingDef, StateDef, VersionDef,
@@ -58,6 +59,8 @@ pub(crate) enum FromRouter {
     /// It is about to configure the addresses of an instance, and speaks from `source`: from now on
     /// the supervisor gives them away should the router die.
     Holds { instance: u32, source: IpAddr },
+    /// It is about to sign with a sequence number that is ahead of the clock, so that whoever signs after it has to know.
+    Signed { instance: u32, sequence: u64 },
     /// The addresses of an instance are to be removed.
     Released { instance: u32 },
     /// The state of an instance changed.
@@ -123,6 +126,10 @@ pub(crate) struct InstanceSetup {
     pub(crate) init_grace: Duration,
     #[serde(with = "AnnounceConfigDef")]
     pub(crate) announce: vrrp::AnnounceConfig,
+    #[serde(with = "authentication")]
+    pub(crate) authentication: vrrp::Authentication,
+    /// The last sequence number that was used to sign for it, as far as it is known.
+    pub(crate) last_sequence: Option<u64>,
     pub(crate) tracks: Vec<TrackSetup>,
     pub(crate) interfaces: Vec<InterfaceSetup>,
 }
@@ -246,6 +253,17 @@ pub(crate) struct InstanceStatus {
     pub(crate) interfaces: Vec<InterfaceState>,
     /// Name and value, in the words of RFC 8347.
     pub(crate) counters: Vec<(String, u64)>,
+    pub(crate) authentication_failure: Option<AuthenticationFailure>,
+}
+
+/// An advertisement that is not known to come from a peer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct AuthenticationFailure {
+    pub(crate) source: IpAddr,
+    /// A sentence without a full stop.
+    pub(crate) error: String,
+    /// Wall clock, milliseconds since 1970.
+    pub(crate) at_unix_ms: u64,
 }
 
 /// A tracked interface as the core sees it.

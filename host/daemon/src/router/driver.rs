@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tracing::{debug, error, trace, warn};
-use vrrp::{AddressChange, Event, InstanceId, Instant, InterfaceId, Packet, Router};
+use vrrp::{AddressChange, Event, InstanceId, Instant, InterfaceId, Packet, Router, Signer};
 use vrrp_linux::address::{AddressThread, DesiredAddress, NetlinkEvent};
 use vrrp_linux::clock;
 use vrrp_linux::socket::BUFFER_LENGTH;
@@ -27,6 +27,10 @@ use crate::ipc::{Channel, FromRouter, Outbox, RecvError, StartFailure, ToRouter}
 
 /// Events of one source that are fed before the others get their turn.
 const BATCH: usize = 64;
+/// Datagrams of one socket that are fed before the timers get their turn: more than its receive buffer holds. After a stall,
+/// whatever has arrived goes before what is due, also where hundreds of instances share an interface; and a flood that
+/// never ends still leaves the timers their turn.
+const DATAGRAMS: usize = 1024;
 /// How long a stopping router goes on using its addresses for a peer to take them.
 const YIELD_GRACE: Duration = Duration::from_millis(1_500);
 /// How long a stopping router waits in all, also for the kernel to confirm that its addresses are gone.
@@ -45,6 +49,7 @@ pub(super) struct Driver {
     desired_changed: bool,
     /// From where each instance last advertised; the first advertisement precedes the claim.
     sources: BTreeMap<InstanceId, IpAddr>,
+    signer: Signer,
     /// Addresses that the kernel still has for us.
     configured: Vec<(String, IpAddr)>,
     discards: Discards,
@@ -61,6 +66,7 @@ pub(super) struct Driver {
 impl Driver {
     /// Opens everything; on failure the channel comes back, so that the supervisor can be told.
     pub(super) fn start(channel: Channel, setup: Setup) -> Result<Self, (Channel, StartFailure)> {
+        let signer = setup.signer();
         match Parts::open(&setup) {
             Ok(Parts {
                 core,
@@ -75,6 +81,7 @@ impl Driver {
                 desired: BTreeMap::new(),
                 desired_changed: false,
                 sources: BTreeMap::new(),
+                signer,
                 configured: Vec::new(),
                 discards: Discards::default(),
                 channel,
@@ -160,9 +167,10 @@ impl Driver {
 
     fn read_packets(&mut self, now: Instant) {
         let mut buffer = [0; BUFFER_LENGTH];
+        let at = clock::wall();
         for (id, interface) in self.interfaces.iter() {
             for socket in interface.sockets() {
-                for _ in 0..BATCH {
+                for _ in 0..DATAGRAMS {
                     match socket.recv(&mut buffer) {
                         Ok(Some(received)) => {
                             trace!(interface = interface.name, source = %received.source, bytes = received.payload.len(), "received");
@@ -174,6 +182,7 @@ impl Driver {
                                     destination: received.destination,
                                     ttl: received.ttl,
                                     payload: received.payload,
+                                    at,
                                 }),
                             );
                         }

@@ -103,6 +103,8 @@ mod tests {
             start_delay: Duration::ZERO,
             down_after: NonZeroU8::MIN,
             init_grace: Duration::ZERO,
+            authentication: vrrp::Authentication::None,
+            last_sequence: None,
             announce: AnnounceConfig::default(),
             tracks: Vec::new(),
             interfaces: Vec::new(),

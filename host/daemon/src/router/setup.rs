@@ -6,8 +6,9 @@ use std::net::IpAddr;
 use rustix::event::{PollFd, PollFlags, poll};
 use vrrp::{
     CheckConfig, CheckId, Family, GroupId, InstanceConfig, InstanceId, InterfaceId, InterfaceTrack,
-    Peers, RouterConfig, SyncGroup, Track, VirtualAddress, VirtualRouterId,
+    Peers, RouterConfig, Sequence, Signer, SyncGroup, Track, VirtualAddress, VirtualRouterId,
 };
+use vrrp_linux::role;
 
 use crate::ipc::{Channel, CheckSetup, GroupSetup, InstanceSetup, RecvError, ToRouter};
 
@@ -48,7 +49,12 @@ impl Incoming {
     pub(super) fn take(&mut self, message: ToRouter) -> Piece {
         match message {
             ToRouter::Check(check) => self.0.checks.push(check),
-            ToRouter::Instance(instance) => self.0.instances.push(*instance),
+            ToRouter::Instance(instance) => {
+                if instance.authentication != vrrp::Authentication::None {
+                    role::forbid_core_dumps();
+                }
+                self.0.instances.push(*instance);
+            }
             ToRouter::Group(group) => self.0.groups.push(group),
             ToRouter::Start { address, peers } => {
                 self.0.address = address;
@@ -231,6 +237,17 @@ impl Setup {
         self.numbers.checks.get(index).copied()
     }
 
+    /// Goes on where others have signed for the instances.
+    pub(super) fn signer(&self) -> Signer {
+        let mut signer = Signer::default();
+        for (id, instance) in self.numbers.instances.iter().zip(&self.instances) {
+            if let Some(last) = instance.last_sequence {
+                signer.resume(*id, Sequence(last));
+            }
+        }
+        signer
+    }
+
     /// Whether the file names this address as that of another router.
     pub(super) fn is_peer(&self, address: IpAddr) -> bool {
         let listed = |instance: &InstanceSetup| match &instance.peers {
@@ -339,6 +356,7 @@ pub(crate) fn instance_config(
         down_after: setup.down_after,
         init_grace: setup.init_grace,
         announce: setup.announce,
+        authentication: setup.authentication.clone(),
         tracks: setup
             .tracks
             .iter()

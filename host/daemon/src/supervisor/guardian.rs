@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use tracing::{error, info, warn};
-use vrrp::{CheckId, Family, InstanceId, InterfaceId};
+use vrrp::{CheckId, Family, InstanceId, InterfaceId, Sequence, Signer};
 use vrrp_linux::address;
+use vrrp_linux::clock;
 use vrrp_linux::socket::VrrpSocket;
 
 use crate::ipc::InstanceSetup;
@@ -17,6 +18,8 @@ use crate::router::instance_config;
 pub(super) struct Guardian {
     /// Source address of the advertisements of each instance that is MASTER, by number.
     held: BTreeMap<usize, IpAddr>,
+    /// Signs after the router, and knows how far it has come where the clock does not tell.
+    signer: Signer,
 }
 
 impl Guardian {
@@ -36,6 +39,24 @@ impl Guardian {
             .iter()
             .filter_map(|(before, after)| Some((*after, self.held.get(before).copied()?)))
             .collect();
+        let mut signer = Signer::default();
+        for (before, after) in kept {
+            if let Some(last) = self.signer.last(id_of(*before)) {
+                signer.resume(id_of(*after), last);
+            }
+        }
+        self.signer = signer;
+    }
+
+    /// The router signs for `instance` with a number that is ahead of the clock.
+    pub(super) fn signed(&mut self, instance: usize, sequence: u64) {
+        self.signer.resume(id_of(instance), Sequence(sequence));
+    }
+
+    /// The last number that was used to sign for `instance`, as far as it is known: the next router goes on after it.
+    pub(super) fn last_sequence(&self, instance: usize) -> Option<u64> {
+        let last = self.signer.last(id_of(instance))?;
+        Some(last.0)
     }
 
     /// Gives everything away for a dead router: first priority 0 for each instance, then the addresses,
@@ -45,7 +66,7 @@ impl Guardian {
             let Some(instance) = instances.get(index) else {
                 continue;
             };
-            match send_priority_zero(instance, source) {
+            match send_priority_zero(id_of(index), instance, source, &mut self.signer) {
                 Ok(()) => info!("{}: priority 0 sent for the dead router", instance.name),
                 Err(error) => {
                     error!(%error, "{}: cannot send priority 0 for the dead router", instance.name)
@@ -68,18 +89,21 @@ pub(super) async fn remove_left_over(interfaces: &[String]) {
     }
 }
 
+fn id_of(instance: usize) -> InstanceId {
+    InstanceId(u32::try_from(instance).unwrap_or(u32::MAX))
+}
+
 fn send_priority_zero(
+    id: InstanceId,
     instance: &InstanceSetup,
     source: IpAddr,
+    signer: &mut Signer,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let config = instance_config(instance, |_| InterfaceId(0), CheckId);
     let socket = VrrpSocket::open(&instance.interface, Family::of(&source))?;
-    for advertisement in vrrp::release_packets(InstanceId(0), &config, source) {
-        socket.send(
-            advertisement.source,
-            advertisement.destination,
-            &advertisement.payload,
-        )?;
+    for advertisement in vrrp::release_packets(id, &config, source) {
+        let datagram = signer.datagram(&advertisement, clock::wall());
+        socket.send(advertisement.source, advertisement.destination, &datagram)?;
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! What the supervisor knows of instances, checks and hooks: for `status`, the log and the hooks.
 
+mod authentication;
+
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -266,6 +268,10 @@ impl Known {
             drained: detail.is_some_and(|detail| detail.drained),
             tracks: self.tracks(plan, detail, setup),
             interfaces: interfaces(detail),
+            authentication: authentication::describe(
+                &plan.instance.authentication,
+                detail.and_then(|detail| detail.authentication_failure.as_ref()),
+            ),
             counters: detail
                 .map(|detail| detail.counters.iter().cloned().collect())
                 .unwrap_or_default(),

@@ -175,6 +175,8 @@ pub(super) fn instance_setup(plan: &InstancePlan) -> InstanceSetup {
         down_after: instance.down_after,
         init_grace: instance.init_grace,
         announce: instance.announce,
+        authentication: instance.authentication.clone(),
+        last_sequence: None,
         tracks: plan
             .tracks
             .iter()

@@ -19,6 +19,11 @@ impl Router {
     pub fn reconfigure(&mut self, now: Instant, config: RouterConfig) -> Result<(), ConfigError> {
         let next = Self::new(config)?;
         let now = self.advance(now);
+        match self.phase {
+            Phase::BeforeStartup | Phase::Running => {}
+            // It ends as it was asked to.
+            Phase::Stopping | Phase::Stopped => return Ok(()),
+        }
         self.replace_checks(now, &next);
         let started = self.replace_instances(now, next);
         if self.phase == Phase::BeforeStartup {

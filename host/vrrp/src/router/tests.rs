@@ -12,6 +12,7 @@ use crate::{
 };
 
 mod announcing;
+mod authentication;
 mod checks;
 mod delays;
 mod groups;
@@ -310,6 +311,7 @@ fn each_discard_is_counted_once() {
         destination: GROUP,
         ttl,
         payload: &good,
+        at: WALL,
     };
     let plain = |payload| Packet {
         payload,
@@ -426,7 +428,10 @@ fn v2_discards_what_it_cannot_follow() {
     authenticated[4] = 1;
     authenticated[6] -= 1;
     let discarded = bench.event(packet(HIGH_PEER, &authenticated));
-    assert_eq!(discarded, ["discard: authentication type 1"]);
+    assert_eq!(
+        discarded,
+        ["discard: authentication type 1, which is not configured here"]
+    );
 
     let v3 = advertisement(&instance(100), 200).emit(HIGH_PEER.into(), GROUP);
     assert_eq!(
@@ -435,7 +440,10 @@ fn v2_discards_what_it_cannot_follow() {
     );
     let counters = bench.status().counters;
     assert_eq!(
-        (counters.interval_errors, counters.authentication_errors),
+        (
+            counters.interval_errors,
+            counters.authentication.type_errors
+        ),
         (1, 1)
     );
     assert_eq!(bench.router.counters().version_errors, 1);

@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tracing::{debug, info, trace, warn};
 use vrrp::{Action, Advertise, InstanceId, Instant};
 use vrrp_linux::address::DesiredAddress;
+use vrrp_linux::clock;
 
 use super::Driver;
 use crate::ipc::{CheckStanding, FromRouter, GroupChange, StateChange};
@@ -122,6 +123,19 @@ impl Driver {
 
     fn advertise(&mut self, advertise: &Advertise) {
         self.sources.insert(advertise.instance, advertise.source);
+        let now = clock::wall();
+        let datagram = self.signer.datagram(advertise, now);
+        // Told first: should this process die after the next line, the supervisor signs after it, and could not know this
+        // from the clock.
+        let position = self.setup.position(advertise.instance);
+        if let Some(sequence) = self.signer.ahead(advertise.instance, now)
+            && let Some(instance) = position
+        {
+            self.tell(&FromRouter::Signed {
+                instance,
+                sequence: sequence.0,
+            });
+        }
         let Some(interface) = self.interfaces.get(advertise.interface) else {
             return;
         };
@@ -130,9 +144,7 @@ impl Driver {
             priority = advertise.priority,
             "advertising"
         );
-        if let Err(error) =
-            interface.send(advertise.source, advertise.destination, &advertise.payload)
-        {
+        if let Err(error) = interface.send(advertise.source, advertise.destination, &datagram) {
             // The peers will notice the silence; the link event that explains it is on its way.
             debug!(interface = interface.name, %error, "sending an advertisement failed");
         }

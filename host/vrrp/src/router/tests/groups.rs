@@ -89,6 +89,7 @@ impl Pair {
             destination: GROUP,
             ttl: Some(255),
             payload: &payload,
+            at: WALL,
         }))
     }
 
@@ -333,4 +334,26 @@ fn groups_that_cannot_be() {
         error(vec![OTHER, strange], false),
         Some(GroupError::UnknownInstance(strange))
     );
+}
+
+/// Found by the property test: the group went away, and nothing woke the member that waited for it.
+#[test]
+fn a_member_that_was_held_back_takes_over_when_its_group_is_gone() {
+    let mut pair = Pair::started();
+    for _ in 0..5 {
+        pair.hear(INSTANCE, 200);
+        pair.now = pair.now + Duration::from_millis(900);
+        pair.router.handle_timeout(pair.now);
+    }
+    let alone = RouterConfig {
+        instances: vec![
+            (INSTANCE, member(51, INTERFACE, 100)),
+            (OTHER, member(52, OTHER_LINK, 100)),
+        ],
+        ..RouterConfig::default()
+    };
+    pair.router.reconfigure(pair.now, alone).unwrap();
+    assert!(pair.router.poll_timeout().unwrap().at <= pair.now);
+    pair.router.handle_timeout(pair.now);
+    assert_eq!(pair.states(), [State::Backup, State::Active]);
 }

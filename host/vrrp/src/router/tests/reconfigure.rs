@@ -181,3 +181,14 @@ fn before_startup_everything_can_change() {
     assert_eq!(bench.event(Event::Startup), ["INIT->BACKUP Startup"]);
     assert_eq!(bench.status().base_priority, 150);
 }
+
+#[test]
+fn a_router_that_stops_takes_no_other_configuration() {
+    let mut bench = Bench::active(instance(100));
+    bench.event(Event::Shutdown {
+        grace: Duration::from_secs(2),
+    });
+    assert_eq!(bench.reconfigure(one(instance(150))), NOTHING);
+    assert_eq!(bench.fire(), ["release", "MASTER->INIT Shutdown"]);
+    assert_eq!(bench.reconfigure(one(instance(150))), NOTHING);
+}

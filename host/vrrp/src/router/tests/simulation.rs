@@ -112,6 +112,7 @@ impl<'a> Simulation<'a> {
                         destination: advertise.destination,
                         ttl: Some(255),
                         payload: &advertise.payload,
+                        at: WALL,
                     }),
                 );
             } else {
