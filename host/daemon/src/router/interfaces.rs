@@ -74,7 +74,7 @@ impl Interfaces {
         let missing = |(index, (name, families)): (usize, &(String, Vec<Family>))| {
             let known = self.all.get(index);
             let is_new =
-                |family: &Family| !known.is_some_and(|known| known.sockets_of(*family).is_some());
+                |family: &Family| known.is_none_or(|known| known.sockets_of(*family).is_none());
             let families = families.iter().copied().filter(is_new).collect();
             (name.clone(), families)
         };
