@@ -65,6 +65,13 @@ fn assert_mutual(row: &Row, frames: &[Frame]) {
             continue;
         };
         assert_eq!(advertisement.version, row.protocol.version, "{row}");
+        // RFC 2338 §5.3.6: 1 is a simple password. Version 3 has no such field.
+        let authentication = match (row.protocol.version, row.protocol.password) {
+            (2, Some(_)) => Some(1),
+            (2, None) => Some(0),
+            _ => None,
+        };
+        assert_eq!(advertisement.authentication_type, authentication, "{row}");
         assert_eq!(
             advertisement.addresses,
             row.protocol.family.shared(),

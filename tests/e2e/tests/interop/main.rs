@@ -11,7 +11,10 @@ mod protocol;
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::fs::{self, Permissions};
 use std::net::IpAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -24,9 +27,10 @@ use e2e::stage::INTERFACE;
 use lab::scenario::State;
 use lab::{AddressChange, Netns, Recording, wait_until};
 use serde_json::Value;
+use tempfile::TempDir;
 
 use self::judge::judge;
-use self::protocol::{Protocol, UNICAST, UNICAST_V2, UNICAST_V6, V2, V3, V6};
+use self::protocol::{Protocol, UNICAST, UNICAST_V2, UNICAST_V6, V2, V2_PASSWORD, V3, V6};
 
 /// Rows that are played at the same time. Most of the time each of them waits.
 const AT_A_TIME: usize = 4;
@@ -98,7 +102,7 @@ fn rows() -> VecDeque<Row> {
     let plays = [
         (
             Play::Preempt,
-            [V2, UNICAST_V2, V3, UNICAST, V6, UNICAST_V6].as_slice(),
+            [V2, V2_PASSWORD, UNICAST_V2, V3, UNICAST, V6, UNICAST_V6].as_slice(),
         ),
         (Play::NoPreempt, &[V2, V3, V6]),
         (Play::Equal, &[V2, V3, V6]),
@@ -146,7 +150,8 @@ fn the_matrix() {
 
 fn play(row: Row) -> Played {
     let stage = row.protocol.family.stage();
-    let terms = row.terms();
+    let secrets = TempDir::with_prefix("secrets-").unwrap();
+    let terms = row.terms(secrets.path());
     let mut first = Contender::start(row.makes[0], &stage.first, "first", &terms[0]);
     first.wait_for_state(State::Master);
     row.wait_for_addresses(&stage.first, true);
@@ -206,7 +211,7 @@ fn play(row: Row) -> Played {
         }
     }
     row.exchange([&first, &second], 3);
-    let daemon = first.vrrp_host().or(second.vrrp_host()).unwrap();
+    let daemon = first.vrrp_host().or_else(|| second.vrrp_host()).unwrap();
     Played {
         row,
         cells,
@@ -238,19 +243,34 @@ impl Row {
         self.interval() * (256 - u32::from(self.priorities()[host])) / 256
     }
 
-    /// What each host is started with, for either make.
-    fn terms(&self) -> [Terms; 2] {
+    /// What each host is started with, for either make. A password is in a file of the folder `secrets`.
+    fn terms(&self, secrets: &Path) -> [Terms; 2] {
         let Protocol {
             version,
             family,
             ours,
             theirs,
+            password,
             ..
         } = self.protocol;
+        let (password_of_ours, password_of_theirs) = match password {
+            Some(password) => {
+                let file = secrets.join("password");
+                fs::write(&file, password).unwrap();
+                fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+                (
+                    format!("authentication = {{ password-file = {file:?} }}"),
+                    format!(
+                        "authentication {{\n        auth_type PASS\n        auth_pass {password}\n    }}"
+                    ),
+                )
+            }
+            None => (String::new(), String::new()),
+        };
         let [first, second] = self.priorities();
         let preempt = self.play != Play::NoPreempt;
         let keys = format!(
-            "priority = {{ first = {first}, second = {second} }}\npreempt = {preempt}\n{ours}"
+            "priority = {{ first = {first}, second = {second} }}\npreempt = {preempt}\n{ours}\n{password_of_ours}"
         );
         let interval = self.interval();
         let shared: Vec<_> = family.shared().iter().map(IpAddr::to_string).collect();
@@ -263,7 +283,7 @@ impl Row {
             ),
             lines: format!(
                 "    interface {INTERFACE}\n    state BACKUP\n    virtual_router_id {}\n    \
-                 priority {}\n    advert_int {}\n    {}\n    virtual_ipaddress {{\n        {}\n    }}\n    {}",
+                 priority {}\n    advert_int {}\n    {}\n    virtual_ipaddress {{\n        {}\n    }}\n    {}\n    {password_of_theirs}",
                 ipv6::VIRTUAL_ROUTER_ID,
                 self.priorities()[host],
                 interval.as_secs_f64(),

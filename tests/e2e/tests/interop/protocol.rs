@@ -19,6 +19,8 @@ pub(super) struct Protocol {
     pub(super) unicast: bool,
     /// The TTL or hop limit that keepalived sends with.
     pub(super) ttl_of_keepalived: u8,
+    /// The password of version 2 (RFC 2338 §5.3.6).
+    pub(super) password: Option<&'static str>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,15 +37,21 @@ pub(super) const V2: Protocol = Protocol {
     theirs: [""; 2],
     unicast: false,
     ttl_of_keepalived: 255,
+    password: None,
 };
-/// keepalived 2.2.7 knows no other checksum over IPv4 than that of RFC 5798.
+pub(super) const V2_PASSWORD: Protocol = Protocol {
+    name: "v2, password",
+    password: Some("hunter2"),
+    ..V2
+};
+/// keepalived 2.2.7 knows no other checksum over IPv4 than that of RFC 5798. That vrrp-host understands it whatever it sends
+/// itself is seen in `checksum.rs`.
 pub(super) const V3: Protocol = Protocol {
     name: "v3, checksum of RFC 5798",
     version: 3,
     ours: "checksum = \"rfc5798\"",
     ..V2
 };
-/// What vrrp-host sends in the other form, this keepalived does not take; what it sends, vrrp-host does: `checksum.rs`.
 pub(super) const V6: Protocol = Protocol {
     name: "v3, IPv6",
     family: Family::V6,
