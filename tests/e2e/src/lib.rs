@@ -4,6 +4,7 @@
 //! processor time: `cargo test -p e2e -- --test-threads=1`.
 
 pub mod checked;
+pub mod contender;
 pub mod daemon;
 pub mod inside;
 pub mod ipv6;

@@ -1,15 +1,12 @@
 //! Peers that are spoken to one by one.
 
-#![expect(clippy::print_stdout, reason = "a test prints what it measures")]
-
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU8;
 use std::time::Duration;
 
 use e2e::daemon::{Daemon, LIMIT};
 use e2e::inside::Forger;
-use e2e::keepalived::Keepalived;
-use e2e::stage::{FIRST, INSTANCE, INTERFACE, SECOND, SHARED, Stage, cluster, counter};
+use e2e::stage::{FIRST, INSTANCE, SECOND, SHARED, Stage, cluster, counter};
 use e2e::wire::assert_good;
 use lab::scenario::State;
 use lab::{Frame, Signal};
@@ -87,34 +84,6 @@ fn who_is_no_peer_does_not_count() {
             "sent by multicast, which this instance does not speak",
         )
         .unwrap();
-}
-
-#[test]
-fn keepalived_is_a_peer_in_both_roles() {
-    let stage = Stage::new().unwrap();
-    let options = format!(
-        "unicast_src_ip {FIRST}\n    unicast_peer {{\n        {SECOND}\n    }}\n    priority 150"
-    );
-    let mut keepalived = Keepalived::start_instance(&stage.first, 3, &options);
-    keepalived.wait_for_state("MASTER", 1);
-    let capture = stage.segment.capture().unwrap();
-    let second = Daemon::start(&stage.second, "second", &cluster(UNICAST));
-    // Before the router is there, it has no counters.
-    second.wait_for_state(INSTANCE, State::Backup);
-    second.wait_for("keepalived to be heard", |status| {
-        counter(status, "advertisement-rcvd") >= 10
-    });
-    assert_eq!(second.state(INSTANCE), Ok(State::Backup));
-    keepalived.stop();
-    second.wait_for_state(INSTANCE, State::Master);
-    // And back: with the higher priority it preempts.
-    let keepalived = Keepalived::start_instance(&stage.first, 3, &options);
-    keepalived.wait_for_state("MASTER", 1);
-    second.wait_for_state(INSTANCE, State::Backup);
-    let frames = capture.stop().unwrap();
-    assert_good(&frames);
-    assert_eq!(ways(&frames), BOTH_WAYS);
-    println!("unicast with keepalived on {INTERFACE}: MASTER, stopped, MASTER again");
 }
 
 #[test]

@@ -33,6 +33,8 @@ pub(super) struct Setup {
 struct Numbers {
     checks: Vec<CheckId>,
     instances: Vec<InstanceId>,
+    /// The positions of the instances: they are asked for with every action.
+    positions: BTreeMap<InstanceId, u32>,
     groups: Vec<GroupId>,
     /// Every interface that was ever used.
     interfaces: Vec<String>,
@@ -196,8 +198,10 @@ impl Setup {
                 .map(|group| known_group(&group.name).unwrap_or_else(|| GroupId(fresh())))
                 .collect(),
             interfaces,
+            positions: BTreeMap::new(),
             next: 0,
         };
+        self.numbers.positions = self.numbers.instances.iter().copied().zip(0..).collect();
         self.numbers.next = next;
     }
 
@@ -216,12 +220,7 @@ impl Setup {
 
     /// By what number the supervisor knows an instance.
     pub(super) fn position(&self, id: InstanceId) -> Option<u32> {
-        let index = self
-            .numbers
-            .instances
-            .iter()
-            .position(|other| *other == id)?;
-        u32::try_from(index).ok()
+        self.numbers.positions.get(&id).copied()
     }
 
     /// By what number the supervisor knows a check.

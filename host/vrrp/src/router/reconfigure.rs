@@ -30,6 +30,7 @@ impl Router {
             for instance in self.instances.values_mut() {
                 instance.apply_priority();
             }
+            self.instances.reindex();
             return Ok(());
         }
         let ids: Vec<_> = self.instances.keys().copied().collect();
@@ -41,6 +42,7 @@ impl Router {
             };
             self.depend(now, id, reason, |_| false);
         }
+        self.instances.reindex();
         Ok(())
     }
 

@@ -18,6 +18,7 @@ mod delays;
 mod groups;
 mod interfaces;
 mod properties;
+mod receiving;
 mod reconfigure;
 mod timing;
 mod transitions;

@@ -148,6 +148,25 @@ fn one_that_hears_its_master_holds_the_other() {
     assert_eq!(pair.states(), [State::Active; 2]);
 }
 
+/// Held by the other one, it gets another priority, which puts its timer off; meanwhile the other one is due.
+#[test]
+fn one_whose_timer_is_put_off_while_it_is_held_holds_nobody_for_ever() {
+    let weight = Track {
+        check: CHECK,
+        on_fail: OnFail::Weight(-90),
+    };
+    let mut pair = Pair::new(100, vec![weight]);
+    pair.event(Event::Startup);
+    pair.event(report(Outcome::Passing));
+    pair.now = pair.now + Duration::from_millis(100);
+    pair.hear(OTHER, 200);
+    assert_eq!(pair.fire(), NOTHING, "the first one is held");
+    pair.event(report(Outcome::Failing));
+    assert_eq!(pair.fire(), NOTHING, "the other one is due");
+    assert_eq!(pair.fire().len(), 7);
+    assert_eq!(pair.states(), [State::Active; 2]);
+}
+
 #[test]
 fn one_that_loses_takes_the_other_along() {
     let mut pair = Pair::active();

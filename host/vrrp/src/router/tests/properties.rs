@@ -351,6 +351,13 @@ impl Model {
             self.observe_one(&action)?;
         }
         self.stopped = self.router.is_stopped();
+        let instances = &self.router.instances;
+        let asked = instances.values().filter_map(Instance::deadline);
+        prop_assert_eq!(
+            instances.deadline(),
+            asked.min_by_key(|deadline| deadline.at),
+            "the index is behind"
+        );
         for (id, seen) in &self.seen {
             let yielding = self.router.instance(*id).unwrap().yielding;
             prop_assert_eq!(
