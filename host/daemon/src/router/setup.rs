@@ -1,12 +1,14 @@
 //! What the supervisor tells the router before it takes part.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
+use std::num::NonZeroU8;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use vrrp::{
     CheckConfig, CheckId, Family, GroupId, InstanceConfig, InstanceId, InterfaceId, InterfaceTrack,
-    Peers, RouterConfig, Sequence, Signer, SyncGroup, Track, VirtualAddress, VirtualRouterId,
+    Peers, RouterConfig, Sequence, Signer, SyncGroup, Track, Version, VirtualAddress,
+    VirtualRouterId,
 };
 use vrrp_linux::netlink::{Address, Object};
 use vrrp_linux::role;
@@ -175,11 +177,14 @@ impl Setup {
             let index = before.groups.iter().position(|group| group.name == name)?;
             before.numbers.groups.get(index).copied()
         };
+        let known_instances: HashMap<_, InstanceId> = before
+            .into_iter()
+            .flat_map(|before| before.instances.iter().zip(&before.numbers.instances))
+            .map(|(instance, id)| (identity(instance), *id))
+            .collect();
         let known_instance = |instance: &InstanceSetup| {
-            let before = before?;
-            let same = |other: &InstanceSetup| identity(other) == identity(instance);
-            let index = before.instances.iter().position(same)?;
-            before.numbers.instances.get(index).copied()
+            let id = known_instances.get(&identity(instance));
+            id.copied()
         };
         self.numbers = Numbers {
             checks: self
@@ -309,7 +314,7 @@ impl Setup {
 }
 
 /// What makes two descriptions one virtual router.
-fn identity(instance: &InstanceSetup) -> impl PartialEq + '_ {
+fn identity(instance: &InstanceSetup) -> (&str, NonZeroU8, Version, Option<Family>, bool) {
     (
         instance.interface.as_str(),
         instance.virtual_router_id,
