@@ -10,12 +10,14 @@ use vrrp::{
 };
 
 use crate::breach::{Breach, promise};
+use crate::together::{Member, Together};
 
 /// What an observer of a router's actions knows about it.
 #[derive(Debug)]
 pub(crate) struct Contract {
     instances: BTreeMap<InstanceId, Ledger>,
     standings: BTreeMap<CheckId, Standing>,
+    together: Together,
     stopped: bool,
 }
 
@@ -55,6 +57,7 @@ impl Contract {
         Self {
             instances: config.instances.iter().map(ledger).collect(),
             standings: config.checks.iter().map(pending).collect(),
+            together: Together::new(config),
             stopped: false,
         }
     }
@@ -87,9 +90,8 @@ impl Contract {
                 promise!(change.before != change.after, "{change:?} changes nothing");
                 Ok(())
             }
-            Action::GroupChanged(_) | Action::Discarded { .. } | Action::PeerDiffers { .. } => {
-                Ok(())
-            }
+            Action::GroupChanged(transition) => self.together.observe(transition),
+            Action::Discarded { .. } | Action::PeerDiffers { .. } => Ok(()),
         }
     }
 
@@ -110,7 +112,19 @@ impl Contract {
                 "{id:?} is {status:?}, but was last said to be {standing:?}"
             );
         }
-        Ok(())
+        let member = |id| {
+            let status = router.instance(id)?;
+            Some(Member {
+                state: status.state,
+                yields: status.yielding,
+            })
+        };
+        self.together.check(member, |id| router.group(id))
+    }
+
+    /// The instance, and all others of its group.
+    pub(crate) fn company(&self, id: InstanceId) -> &[InstanceId] {
+        self.together.company(id)
     }
 
     fn ledger(&mut self, instance: InstanceId) -> Result<&mut Ledger, Breach> {

@@ -102,11 +102,23 @@ impl Host {
     }
 
     /// Starts a router, which at once takes note of Startup, before or after the first news of its interfaces.
-    pub(crate) fn boot(&mut self, now: Instant, links_first: bool) -> Result<Vec<Action>, Breach> {
+    pub(crate) fn boot(
+        &mut self,
+        now: Instant,
+        links_first: bool,
+        rig: Rig,
+    ) -> Result<Vec<Action>, Breach> {
         self.generation += 1;
         self.stalled_until = None;
         self.awake_since = now;
-        let mut watched = Watched::new(self.plan.config.clone())
+        let config = self.plan.config.clone();
+        let mut given = config.clone();
+        if rig == Rig::ForgetsMember {
+            for (_, group) in &mut given.groups {
+                group.members.truncate(2);
+            }
+        }
+        let mut watched = Watched::with_other(config, given)
             .map_err(|error| Breach(format!("the plan is refused: {error:?}")))?;
         let mut actions = Vec::new();
         if links_first {

@@ -67,6 +67,8 @@ marks! {
     Fault "FAULT was entered",
     Backup "BACKUP was entered",
     Active "MASTER was entered",
+    GroupActive "a group was MASTER as a whole",
+    GroupLess "a group was less than MASTER",
     ReasonStartup "because of Startup",
     ReasonShutdown "because of Shutdown",
     ReasonOwner "because of Owner",
@@ -123,6 +125,13 @@ impl Mark {
             State::Fault => Self::Fault,
             State::Backup => Self::Backup,
             State::Active => Self::Active,
+        }
+    }
+
+    pub(crate) fn of_group(state: State) -> Self {
+        match state {
+            State::Active => Self::GroupActive,
+            State::Initialize | State::Fault | State::Backup => Self::GroupLess,
         }
     }
 

@@ -32,7 +32,11 @@ impl World {
         self.schedule(next, Happening::Incident);
         let incident = self.draw.pick(&self.plan.faults.incidents);
         let host = self.draw.index(self.hosts.len());
-        let segment = self.draw.index(self.plan.segments);
+        let segment = if incident == Incident::LinkDown {
+            self.draw.index(self.plan.interfaces)
+        } else {
+            self.draw.index(self.plan.segments)
+        };
         let repaired = self.now
             + self
                 .draw
@@ -336,7 +340,7 @@ impl World {
         });
         let survivor = self.draw.index(self.hosts.len());
         for host in 0..self.hosts.len() {
-            for interface in 0..self.plan.segments {
+            for interface in 0..self.plan.interfaces {
                 self.repair(Repair::Interface { host, interface });
             }
             if self.hosts[host].is_stalled() {

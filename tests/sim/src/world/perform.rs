@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use vrrp::packet::Advertisement;
-use vrrp::{Action, Advertise, InstanceId, Reason, State, release_packets};
+use vrrp::{Action, Advertise, InstanceId, Reason, State, Transition, release_packets};
 
 use super::{Happening, Violation, World, name};
 use crate::host::{Claim, Doom, address_event};
@@ -77,7 +77,7 @@ impl World {
                         transition.reason
                     ),
                 );
-                if !is_election(transition.reason) {
+                if !is_election(&transition) {
                     self.rivals.note_change(self.now, transition.instance);
                 }
                 self.transitions.push((host, self.now, transition));
@@ -106,7 +106,17 @@ impl World {
                     format_args!("check {} is {:?}", change.check.0, change.after),
                 );
             }
-            Action::GroupChanged(_) => {}
+            Action::GroupChanged(transition) => {
+                self.mark(Mark::of_group(transition.after));
+                self.timeline.note(
+                    self.now,
+                    name(host),
+                    format_args!(
+                        "group {} {} -> {}",
+                        transition.group.0, transition.before, transition.after
+                    ),
+                );
+            }
             Action::PeerDiffers { .. } => self.mark(Mark::PeerDiffers),
             Action::Announce { .. } | Action::Discarded { .. } => {}
         }
@@ -254,10 +264,10 @@ impl World {
             .note(self.now, name(host), format_args!("starts"));
         self.mark(Mark::of_state(State::Initialize));
         let links_first = self.draw.chance(300);
-        let result = self.hosts[host].boot(self.now, links_first);
+        let result = self.hosts[host].boot(self.now, links_first, self.rig);
         let actions = result.map_err(|breach| self.violation(host, breach))?;
         self.perform(host, actions)?;
-        for interface in (0..).map(vrrp::InterfaceId).take(self.plan.segments) {
+        for interface in (0..).map(vrrp::InterfaceId).take(self.plan.interfaces) {
             self.tell_link(host, interface);
         }
         Ok(())
@@ -270,8 +280,12 @@ impl World {
 }
 
 /// Whether a state changed because of other routers, rather than because of the host's own condition.
-fn is_election(reason: Reason) -> bool {
-    match reason {
+fn is_election(transition: &Transition) -> bool {
+    match transition.reason {
+        // The election of another member.
+        Reason::SyncGroup(_) => {
+            (transition.before, transition.after) == (State::Active, State::Backup)
+        }
         Reason::ActiveDown(_)
         | Reason::ActiveReleased(_)
         | Reason::Preempting { .. }
@@ -289,7 +303,6 @@ fn is_election(reason: Reason) -> bool {
         | Reason::CheckWeight(_)
         | Reason::InterfaceDown(_)
         | Reason::InterfaceUp(_)
-        | Reason::SyncGroup(_)
         | Reason::Late(_)
         | Reason::Command(_)
         | Reason::Reconfigured => false,
