@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use vrrp::packet::Advertisement;
+use vrrp::packet::{Advertisement, MULTICAST_IPV4, MULTICAST_IPV6};
 use vrrp::{
-    Action, Advertise, CheckId, InstanceConfig, InstanceId, InstanceStatus, Reason, Router,
+    Action, Advertise, CheckId, InstanceConfig, InstanceId, InstanceStatus, Peers, Reason, Router,
     Standing, State, Transition,
 };
 
@@ -30,6 +30,9 @@ struct Ledger {
     sequence: u64,
     /// The priority advertised since the last transition: none yet, or the last one.
     advertised: Option<u8>,
+    /// Who it speaks to, each time to all of them and in this order, and to whom last.
+    destinations: Vec<IpAddr>,
+    last_destination: Option<IpAddr>,
     sent: u64,
     sent_with_priority_zero: u64,
     claims: u64,
@@ -46,6 +49,8 @@ impl Contract {
                 claimed: false,
                 sequence: 0,
                 advertised: None,
+                last_destination: destinations(config).last().copied(),
+                destinations: destinations(config),
                 sent: 0,
                 sent_with_priority_zero: 0,
                 claims: 0,
@@ -162,6 +167,28 @@ impl Ledger {
         );
         self.advertised = Some(advertise.priority);
         self.offered &= advertise.priority == 0;
+        // One for each destination, which count as one.
+        let is_first = self.destinations.first() == Some(&advertise.destination);
+        let expected = if is_first {
+            self.destinations.first()
+        } else {
+            self.last_destination.and_then(|last| {
+                let position = self.destinations.iter().position(|known| *known == last)?;
+                self.destinations.get(position + 1)
+            })
+        };
+        promise!(
+            expected == Some(&advertise.destination)
+                && (!is_first || self.last_destination.as_ref() == self.destinations.last()),
+            "{instance:?} speaks to {} after {:?}, of {:?}",
+            advertise.destination,
+            self.last_destination,
+            self.destinations
+        );
+        self.last_destination = Some(advertise.destination);
+        if !is_first {
+            return Ok(());
+        }
         self.sent += 1;
         if advertise.priority == 0 {
             promise!(
@@ -290,5 +317,21 @@ impl Ledger {
             self.claims
         );
         Ok(())
+    }
+}
+
+/// Where an instance sends each of its advertisements to.
+pub(crate) fn destinations(config: &InstanceConfig) -> Vec<IpAddr> {
+    match &config.peers {
+        Peers::Unicast { peers, .. } => peers.clone(),
+        Peers::Multicast { .. } => {
+            let is_ipv4 = |address: &vrrp::VirtualAddress| address.address.is_ipv4();
+            let group = if config.addresses.iter().all(is_ipv4) {
+                MULTICAST_IPV4.into()
+            } else {
+                MULTICAST_IPV6.into()
+            };
+            vec![group]
+        }
     }
 }

@@ -113,6 +113,7 @@ marks! {
     Error "a check ended in an error",
     Silent "a check did not report",
     PeerDiffers "a peer was seen to be configured differently",
+    Unicast "a peer was spoken to by its address",
     Version2 "version 2 was spoken",
     Version3Ipv4 "version 3 was spoken over IPv4",
     Version3Ipv6 "version 3 was spoken over IPv6",

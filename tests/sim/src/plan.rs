@@ -88,12 +88,16 @@ impl Plan {
             options::group(&mut draw, &mut configs, segments);
         }
         let sources = draw_sources(&mut draw, count, interfaces, grouped);
+        let unicast = draw.chance(150);
+        if unicast {
+            options::speak_one_by_one(&mut draw, &mut configs, &sources);
+        }
         let hosts = configs.into_iter().zip(sources);
         let hosts: Vec<_> = hosts
             .map(|(config, sources)| HostPlan { config, sources })
             .collect();
         let mut faults = Faults::draw(&mut draw, unit);
-        if grouped {
+        if grouped || unicast {
             faults
                 .incidents
                 .retain(|incident| *incident != Incident::Renumber);
@@ -225,7 +229,7 @@ impl Sources {
             up: true,
             primary: Some(self.first.0),
             link_local: Some(self.first.1),
-            known_as: None,
+            known_as: Some(self.first.0.into()),
         }
     }
 }

@@ -253,6 +253,13 @@ impl Timers {
 
     pub(crate) fn observe(&mut self, now: Instant, action: &Action) -> Result<(), Breach> {
         match action {
+            Action::Advertise(advertise)
+                if crate::contract::destinations(&self.config).first()
+                    != Some(&advertise.destination) =>
+            {
+                // The same advertisement, to another peer.
+                Ok(())
+            }
             Action::Advertise(advertise) if advertise.priority > 0 => self.advertised(now),
             Action::Advertise(_) => {
                 self.offered(now);

@@ -9,8 +9,8 @@ use std::net::IpAddr;
 use vrrp::packet::{Advertisement, TTL};
 use vrrp::{
     Action, AddressChange, CheckId, Command, ConfigError, Event, InstanceConfig, InstanceId,
-    InstanceStatus, Instant, InterfaceId, Link, Packet, Router, RouterConfig, Standing, State,
-    VirtualRouterId,
+    InstanceStatus, Instant, InterfaceId, Link, Packet, Peers, Router, RouterConfig, Standing,
+    State, VirtualRouterId,
 };
 
 use crate::breach::{Breach, promise};
@@ -214,6 +214,13 @@ impl Watched {
 
     fn source(&self, config: &InstanceConfig) -> Option<IpAddr> {
         let link = self.links.get(&config.interface)?;
+        if let Peers::Unicast {
+            source: Some(source),
+            ..
+        } = config.peers
+        {
+            return link.known_as.filter(|known_as| *known_as == source);
+        }
         match config.addresses.first()?.address {
             IpAddr::V4(_) => link.primary.map(IpAddr::V4),
             IpAddr::V6(_) => link.link_local.map(IpAddr::V6),
@@ -251,6 +258,13 @@ impl Watched {
             before.source != Some(packet.source),
             "{id:?} accepted an advertisement of its own"
         );
+        if let Peers::Unicast { peers, .. } = &self.timers[&id].config().peers {
+            promise!(
+                peers.contains(&packet.source),
+                "{id:?} accepted an advertisement from {}, which is none of {peers:?}",
+                packet.source
+            );
+        }
         let after = self.moment(id);
         if let (Some(timers), Some(after)) = (self.timers.get_mut(&id), after) {
             timers.heard(
@@ -267,9 +281,14 @@ impl Watched {
     }
 
     fn find(&self, packet: &Packet<'_>, number: VirtualRouterId) -> Option<InstanceId> {
+        let is_multicast = match packet.destination {
+            IpAddr::V4(address) => address.is_multicast(),
+            IpAddr::V6(address) => address.is_multicast(),
+        };
         let is_it = |config: &InstanceConfig| {
             config.interface == packet.interface
                 && config.virtual_router_id == number
+                && matches!(config.peers, Peers::Unicast { .. }) != is_multicast
                 && config
                     .addresses
                     .first()

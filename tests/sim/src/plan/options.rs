@@ -1,13 +1,15 @@
 //! What instances depend on beside their peers and checks: interfaces, and each other.
 
+use std::net::IpAddr;
 use std::num::NonZeroU8;
 use std::time::Duration;
 
 use vrrp::{
-    GroupId, InstanceId, InterfaceId, InterfaceTrack, OnFail, RouterConfig, SyncGroup,
+    GroupId, InstanceId, InterfaceId, InterfaceTrack, OnFail, Peers, RouterConfig, SyncGroup,
     VirtualRouterId,
 };
 
+use super::Sources;
 use crate::draw::Draw;
 
 /// Lets some instances track interfaces, among them perhaps their own with some patience.
@@ -89,3 +91,31 @@ pub(super) fn group(draw: &mut Draw, configs: &mut [RouterConfig], segments: usi
 
 /// The highest priority that is not the owner's.
 const HIGHEST: NonZeroU8 = NonZeroU8::new(254).unwrap();
+
+/// Lets every instance speak to the other hosts of its virtual router one by one, where that is over IPv4.
+///
+/// A peer that is not there any more, or not yet, is in the list all the same.
+pub(super) fn speak_one_by_one(
+    draw: &mut Draw,
+    configs: &mut [RouterConfig],
+    sources: &[Vec<Sources>],
+) {
+    let known_as = draw.chance(500);
+    for (host, config) in configs.iter_mut().enumerate() {
+        for (_, config) in &mut config.instances {
+            if config.addresses.iter().any(|ours| ours.address.is_ipv6()) {
+                continue;
+            }
+            let address = |host: &Vec<Sources>| -> IpAddr {
+                host[config.interface.0 as usize].first.0.into()
+            };
+            let others = sources.iter().enumerate();
+            let others = others.filter(|(other, _)| *other != host);
+            config.peers = Peers::Unicast {
+                peers: others.map(|(_, sources)| address(sources)).collect(),
+                min_ttl: vrrp::packet::TTL,
+                source: known_as.then(|| address(&sources[host])),
+            };
+        }
+    }
+}

@@ -89,7 +89,7 @@ impl World {
             Incident::AddressLost => {
                 self.mark(Mark::AddressLost);
                 self.change_link(host, segment, |link, _| {
-                    (link.primary, link.link_local) = (None, None);
+                    (link.primary, link.link_local, link.known_as) = (None, None, None);
                 });
             }
             Incident::Renumber => {
@@ -149,6 +149,7 @@ impl World {
                 link.up = true;
                 link.primary.get_or_insert(sources.first.0);
                 link.link_local.get_or_insert(sources.first.1);
+                link.known_as.get_or_insert_with(|| sources.first.0.into());
                 self.timeline.note(
                     self.now,
                     name(host),

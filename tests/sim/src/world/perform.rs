@@ -1,5 +1,6 @@
 //! What a router wants done, done: the counterpart of `host/daemon/src/router/driver/perform.rs`.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use vrrp::packet::Advertisement;
@@ -142,11 +143,18 @@ impl World {
         if let Some(claim) = self.hosts[from].claimed.get_mut(&advertise.instance) {
             claim.source = advertise.source;
         }
+        if !is_group(advertise.destination) {
+            self.mark(Mark::Unicast);
+        }
         let interface = advertise.interface;
         let up = self.hosts[from].links[interface.0 as usize].up;
         let parcel = Parcel::new(self.now, from, &advertise);
         for to in 0..self.hosts.len() {
-            if to == from {
+            if to == from || !self.is_for(&advertise, to) {
+                continue;
+            }
+            if !self.reaches(&advertise, to) {
+                self.network.disturb(self.now, interface, from, to);
                 continue;
             }
             if !up {
@@ -163,6 +171,22 @@ impl World {
         if up && let Some(at) = self.network.reflect(self.now, &mut self.marks) {
             self.schedule(at, Happening::Arrival { to: from, parcel });
         }
+    }
+
+    /// Whether an advertisement is for a host, which may have lost its address.
+    fn is_for(&self, advertise: &Advertise, to: usize) -> bool {
+        let sources = self.hosts[to].plan.sources[advertise.interface.0 as usize];
+        is_group(advertise.destination) || advertise.destination == sources.first.0
+    }
+
+    /// Whether a host has the address that an advertisement is for, or any may read it.
+    fn reaches(&self, advertise: &Advertise, to: usize) -> bool {
+        let link = self.hosts[to].links[advertise.interface.0 as usize];
+        let own = [
+            link.primary.map(IpAddr::V4),
+            link.link_local.map(IpAddr::V6),
+        ];
+        is_group(advertise.destination) || own.contains(&Some(advertise.destination))
     }
 
     fn claim(&mut self, host: usize, instance: InstanceId) {
@@ -217,7 +241,7 @@ impl World {
         }
     }
 
-    fn addresses(&self, host: usize, instance: InstanceId) -> Vec<std::net::IpAddr> {
+    fn addresses(&self, host: usize, instance: InstanceId) -> Vec<IpAddr> {
         let instances = &self.plan.hosts[host].config.instances;
         let config = instances.iter().find(|(id, _)| *id == instance);
         let addresses = config.map(|(_, config)| config.addresses.iter());
@@ -306,6 +330,14 @@ fn is_election(transition: &Transition) -> bool {
         | Reason::Late(_)
         | Reason::Command(_)
         | Reason::Reconfigured => false,
+    }
+}
+
+/// Whether an address is for all who listen.
+fn is_group(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_multicast(),
+        IpAddr::V6(address) => address.is_multicast(),
     }
 }
 
