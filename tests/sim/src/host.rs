@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use vrrp::{
     Action, AddressChange, CheckId, Command, Event, InstanceId, Instant, Link, Outcome, Report,
-    State, Why,
+    RouterConfig, State, Why,
 };
 
 use crate::breach::{Breach, promise};
@@ -59,6 +59,7 @@ struct Inbox {
     packets: VecDeque<Parcel>,
     netlink: VecDeque<Event<'static>>,
     reports: VecDeque<Report>,
+    reload: Option<RouterConfig>,
     commands: VecDeque<(InstanceId, Command)>,
     /// Told to stop, and how long it may wait for a peer.
     stop: Option<Duration>,
@@ -181,6 +182,15 @@ impl Host {
     pub(crate) fn stop(&mut self, grace: Duration, wake: Instant) {
         if let Some(router) = &mut self.router {
             router.inbox.stop = Some(grace);
+            router.wake_by(wake);
+        }
+    }
+
+    /// Another configuration from now on, also for routers to come.
+    pub(crate) fn reload(&mut self, config: RouterConfig, wake: Instant) {
+        self.plan.config = config.clone();
+        if let Some(router) = &mut self.router {
+            router.inbox.reload = Some(config);
             router.wake_by(wake);
         }
     }
@@ -333,6 +343,9 @@ impl Running {
                     .insert(report.check, report.weight.unwrap_or(0));
             }
             actions.extend(self.watched.handle(now, Event::Report(report))?);
+        }
+        if let Some(config) = inbox.reload {
+            actions.extend(self.watched.reconfigure(now, &config)?);
         }
         for (instance, command) in inbox.commands {
             actions.extend(

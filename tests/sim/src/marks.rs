@@ -46,6 +46,7 @@ marks! {
     Renumber "an interface got other addresses",
     CheckTurns "a check turned",
     Command "somebody wanted something",
+    Reload "a configuration was read again",
     Theft "a virtual address was removed by somebody",
     Lost "a packet was lost",
     Delayed "a packet was late",

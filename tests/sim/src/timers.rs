@@ -149,6 +149,11 @@ impl Timers {
         (now.saturating_duration_since(last) >= patience_of_peers(&self.config)).then_some(last)
     }
 
+    /// Its priority is another one from now on.
+    pub(crate) fn set_priority(&mut self, priority: std::num::NonZeroU8) {
+        self.config.priority = priority;
+    }
+
     pub(crate) fn config(&self) -> &InstanceConfig {
         &self.config
     }

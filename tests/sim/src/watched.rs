@@ -1,6 +1,7 @@
 //! A router that is watched: what it does is held against what it promises, at every event.
 
 mod gives_way;
+mod reconfigure;
 mod takes_part;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,5 +1,6 @@
 //! What goes wrong, and its end.
 
+use std::num::NonZeroU8;
 use std::time::Duration;
 
 use vrrp::{Command, InstanceId, InterfaceId, Link, Outcome};
@@ -106,6 +107,7 @@ impl World {
             }
             Incident::CheckTurns => self.turn_check(host),
             Incident::Command => self.draw_command(host),
+            Incident::Reload => self.reload(host),
             Incident::Theft => {
                 let claimed: Vec<_> = self.hosts[host].claimed.keys().copied().collect();
                 for instance in claimed {
@@ -131,7 +133,8 @@ impl World {
             | Incident::Renumber
             | Incident::CheckTurns
             | Incident::Theft
-            | Incident::Command => {}
+            | Incident::Command
+            | Incident::Reload => {}
         }
         Ok(())
     }
@@ -253,6 +256,30 @@ impl World {
         self.hosts[host].health.insert(check, health);
         let wake = self.notice();
         self.hosts[host].report(check, wake, &mut self.marks);
+    }
+
+    /// A host reads its configuration again: the same, or one with another priority for all that is not an owner's.
+    fn reload(&mut self, host: usize) {
+        self.mark(Mark::Reload);
+        let mut config = self.plan.hosts[host].config.clone();
+        if self.draw.chance(600) {
+            let priority = NonZeroU8::MIN.saturating_add(self.draw.number(0..=253));
+            for (_, instance) in &mut config.instances {
+                if instance.priority != NonZeroU8::MAX {
+                    instance.priority = priority;
+                }
+            }
+        }
+        let priorities = config.instances.iter().map(|(_, config)| config.priority);
+        let priorities: Vec<_> = priorities.collect();
+        self.timeline.note(
+            self.now,
+            name(host),
+            format_args!("reads its configuration, with priorities {priorities:?}"),
+        );
+        self.plan.hosts[host].config = config.clone();
+        let wake = self.notice();
+        self.hosts[host].reload(config, wake);
     }
 
     fn draw_command(&mut self, host: usize) {
