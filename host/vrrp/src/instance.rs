@@ -186,6 +186,17 @@ impl Instance {
 
     /// Does what is due and concerns this instance alone. What the interfaces made of it, the caller passes on.
     pub(crate) fn timeout(&mut self, now: Instant, out: &mut Outbox) -> Option<LinkNews> {
+        // What counts from now on goes first: it may change what is said, or that anything is.
+        if self.start_at.is_some_and(|at| at <= now) {
+            self.start_at = None;
+            return Some(LinkNews {
+                reason: Reason::Startup,
+                release: false,
+            });
+        }
+        if let Some(change) = self.links.timeout(now) {
+            return Some(self.link_news(change));
+        }
         let announcer = self.announcer();
         let timing = self.timing();
         if let Machine::Active(active) = &mut self.machine {
@@ -205,15 +216,7 @@ impl Instance {
         {
             send(&active.adverts, &mut self.counters, out);
         }
-        if self.start_at.is_some_and(|at| at <= now) {
-            self.start_at = None;
-            return Some(LinkNews {
-                reason: Reason::Startup,
-                release: false,
-            });
-        }
-        let change = self.links.timeout(now)?;
-        Some(self.link_news(change))
+        None
     }
 
     /// Whether the timer of a Backup has expired: it would take over now.

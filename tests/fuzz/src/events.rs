@@ -9,16 +9,19 @@ use sim::Watched;
 use vrrp::packet::{Advertisement, MULTICAST_IPV4, MULTICAST_IPV6};
 use vrrp::{
     Action, AddressChange, AnnounceConfig, Authentication, CheckConfig, CheckId, ChecksumForm,
-    Command, Event, InstanceConfig, InstanceId, Instant, InterfaceId, Link, OnError, OnFail,
-    Outcome, Packet, Peers, Report, RouterConfig, Track, UnixTime, Version, VirtualAddress,
-    VirtualRouterId,
+    Command, Event, GroupId, InstanceConfig, InstanceId, Instant, InterfaceId, InterfaceTrack,
+    Link, OnError, OnFail, Outcome, Packet, Peers, Report, RouterConfig, SyncGroup, Track,
+    UnixTime, Version, VirtualAddress, VirtualRouterId,
 };
 
 /// Events of one input. More of them reach nothing new.
 const MOST_EVENTS: usize = 200;
 /// Deadlines that are met in one stretch of time.
 const MOST_DEADLINES: usize = 50;
-const INTERFACES: u32 = 2;
+/// Interfaces that virtual routers are on.
+const LINKS: u32 = 2;
+/// All that may be tracked.
+const INTERFACES: u32 = 3;
 const CHECKS: u32 = 3;
 
 /// Makes a router and feeds it, as the bytes say. Returns what the router wanted done.
@@ -70,6 +73,10 @@ fn router(bytes: &mut Unstructured<'_>) -> Result<RouterConfig> {
     for id in 0..bytes.int_in_range(1..=3)? {
         config.instances.push((InstanceId(id), instance(bytes)?));
     }
+    if config.instances.len() > 1 && bytes.ratio(1, 2)? {
+        let members = config.instances.iter().map(|(id, _)| *id).collect();
+        config.groups.push((GroupId(0), SyncGroup { members }));
+    }
     Ok(config)
 }
 
@@ -96,9 +103,30 @@ fn instance(bytes: &mut Unstructured<'_>) -> Result<InstanceConfig> {
         };
         tracks.push(Track { check, on_fail });
     }
+    let own = InterfaceId(bytes.int_in_range(0..=LINKS - 1)?);
+    let mut interfaces = Vec::new();
+    for interface in (0..INTERFACES).map(InterfaceId) {
+        let on_fail = match bytes.int_in_range(0..=7)? {
+            0 => OnFail::Fault,
+            1 => OnFail::Weight(bytes.int_in_range(1..=253)?),
+            2 => OnFail::Weight(-bytes.int_in_range(1..=253)?),
+            3 => OnFail::Release,
+            _ => continue,
+        };
+        interfaces.push(InterfaceTrack {
+            interface,
+            on_fail: if interface == own {
+                OnFail::Fault
+            } else {
+                on_fail
+            },
+            up_delay: sometimes(bytes)?,
+            down_delay: sometimes(bytes)?,
+        });
+    }
     let count: u8 = bytes.int_in_range(1..=2)?;
     Ok(InstanceConfig {
-        interface: InterfaceId(bytes.int_in_range(0..=INTERFACES - 1)?),
+        interface: own,
         virtual_router_id: VirtualRouterId(
             NonZeroU8::new(bytes.int_in_range(1..=3)?).unwrap_or(NonZeroU8::MIN),
         ),
@@ -128,7 +156,7 @@ fn instance(bytes: &mut Unstructured<'_>) -> Result<InstanceConfig> {
             min_interval: sometimes(bytes)? / 100,
         },
         tracks,
-        interfaces: Vec::new(),
+        interfaces,
     })
 }
 
@@ -270,7 +298,7 @@ impl Player<'_> {
             }
             3 => advertisement.addresses.truncate(1),
             4 => ttl = bytes.arbitrary()?,
-            5 => interface = InterfaceId(INTERFACES - 1 - interface.0.min(INTERFACES - 1)),
+            5 => interface = InterfaceId(LINKS - 1 - interface.0.min(LINKS - 1)),
             6 => advertisement.version = Version::V3,
             _ => {}
         }

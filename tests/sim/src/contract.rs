@@ -3,19 +3,21 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use vrrp::packet::Advertisement;
+use vrrp::packet::{Advertisement, MULTICAST_IPV4, MULTICAST_IPV6};
 use vrrp::{
-    Action, Advertise, CheckId, InstanceConfig, InstanceId, InstanceStatus, Reason, Router,
+    Action, Advertise, CheckId, InstanceConfig, InstanceId, InstanceStatus, Peers, Reason, Router,
     Standing, State, Transition,
 };
 
 use crate::breach::{Breach, promise};
+use crate::together::{Member, Together};
 
 /// What an observer of a router's actions knows about it.
 #[derive(Debug)]
 pub(crate) struct Contract {
     instances: BTreeMap<InstanceId, Ledger>,
     standings: BTreeMap<CheckId, Standing>,
+    together: Together,
     stopped: bool,
 }
 
@@ -28,6 +30,9 @@ struct Ledger {
     sequence: u64,
     /// The priority advertised since the last transition: none yet, or the last one.
     advertised: Option<u8>,
+    /// Who it speaks to, each time to all of them and in this order, and to whom last.
+    destinations: Vec<IpAddr>,
+    last_destination: Option<IpAddr>,
     sent: u64,
     sent_with_priority_zero: u64,
     claims: u64,
@@ -44,6 +49,8 @@ impl Contract {
                 claimed: false,
                 sequence: 0,
                 advertised: None,
+                last_destination: destinations(config).last().copied(),
+                destinations: destinations(config),
                 sent: 0,
                 sent_with_priority_zero: 0,
                 claims: 0,
@@ -55,6 +62,7 @@ impl Contract {
         Self {
             instances: config.instances.iter().map(ledger).collect(),
             standings: config.checks.iter().map(pending).collect(),
+            together: Together::new(config),
             stopped: false,
         }
     }
@@ -87,9 +95,8 @@ impl Contract {
                 promise!(change.before != change.after, "{change:?} changes nothing");
                 Ok(())
             }
-            Action::GroupChanged(_) | Action::Discarded { .. } | Action::PeerDiffers { .. } => {
-                Ok(())
-            }
+            Action::GroupChanged(transition) => self.together.observe(transition),
+            Action::Discarded { .. } | Action::PeerDiffers { .. } => Ok(()),
         }
     }
 
@@ -110,7 +117,19 @@ impl Contract {
                 "{id:?} is {status:?}, but was last said to be {standing:?}"
             );
         }
-        Ok(())
+        let member = |id| {
+            let status = router.instance(id)?;
+            Some(Member {
+                state: status.state,
+                yields: status.yielding,
+            })
+        };
+        self.together.check(member, |id| router.group(id))
+    }
+
+    /// The instance, and all others of its group.
+    pub(crate) fn company(&self, id: InstanceId) -> &[InstanceId] {
+        self.together.company(id)
     }
 
     fn ledger(&mut self, instance: InstanceId) -> Result<&mut Ledger, Breach> {
@@ -148,6 +167,28 @@ impl Ledger {
         );
         self.advertised = Some(advertise.priority);
         self.offered &= advertise.priority == 0;
+        // One for each destination, which count as one.
+        let is_first = self.destinations.first() == Some(&advertise.destination);
+        let expected = if is_first {
+            self.destinations.first()
+        } else {
+            self.last_destination.and_then(|last| {
+                let position = self.destinations.iter().position(|known| *known == last)?;
+                self.destinations.get(position + 1)
+            })
+        };
+        promise!(
+            expected == Some(&advertise.destination)
+                && (!is_first || self.last_destination.as_ref() == self.destinations.last()),
+            "{instance:?} speaks to {} after {:?}, of {:?}",
+            advertise.destination,
+            self.last_destination,
+            self.destinations
+        );
+        self.last_destination = Some(advertise.destination);
+        if !is_first {
+            return Ok(());
+        }
         self.sent += 1;
         if advertise.priority == 0 {
             promise!(
@@ -276,5 +317,21 @@ impl Ledger {
             self.claims
         );
         Ok(())
+    }
+}
+
+/// Where an instance sends each of its advertisements to.
+pub(crate) fn destinations(config: &InstanceConfig) -> Vec<IpAddr> {
+    match &config.peers {
+        Peers::Unicast { peers, .. } => peers.clone(),
+        Peers::Multicast { .. } => {
+            let is_ipv4 = |address: &vrrp::VirtualAddress| address.address.is_ipv4();
+            let group = if config.addresses.iter().all(is_ipv4) {
+                MULTICAST_IPV4.into()
+            } else {
+                MULTICAST_IPV6.into()
+            };
+            vec![group]
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use vrrp::{
     Action, AddressChange, CheckId, Command, Event, InstanceId, Instant, Link, Outcome, Report,
-    State, Why,
+    RouterConfig, State, Why,
 };
 
 use crate::breach::{Breach, promise};
@@ -59,6 +59,7 @@ struct Inbox {
     packets: VecDeque<Parcel>,
     netlink: VecDeque<Event<'static>>,
     reports: VecDeque<Report>,
+    reload: Option<RouterConfig>,
     commands: VecDeque<(InstanceId, Command)>,
     /// Told to stop, and how long it may wait for a peer.
     stop: Option<Duration>,
@@ -102,11 +103,23 @@ impl Host {
     }
 
     /// Starts a router, which at once takes note of Startup, before or after the first news of its interfaces.
-    pub(crate) fn boot(&mut self, now: Instant, links_first: bool) -> Result<Vec<Action>, Breach> {
+    pub(crate) fn boot(
+        &mut self,
+        now: Instant,
+        links_first: bool,
+        rig: Rig,
+    ) -> Result<Vec<Action>, Breach> {
         self.generation += 1;
         self.stalled_until = None;
         self.awake_since = now;
-        let mut watched = Watched::new(self.plan.config.clone())
+        let config = self.plan.config.clone();
+        let mut given = config.clone();
+        if rig == Rig::ForgetsMember {
+            for (_, group) in &mut given.groups {
+                group.members.truncate(2);
+            }
+        }
+        let mut watched = Watched::with_other(config, given)
             .map_err(|error| Breach(format!("the plan is refused: {error:?}")))?;
         let mut actions = Vec::new();
         if links_first {
@@ -169,6 +182,15 @@ impl Host {
     pub(crate) fn stop(&mut self, grace: Duration, wake: Instant) {
         if let Some(router) = &mut self.router {
             router.inbox.stop = Some(grace);
+            router.wake_by(wake);
+        }
+    }
+
+    /// Another configuration from now on, also for routers to come.
+    pub(crate) fn reload(&mut self, config: RouterConfig, wake: Instant) {
+        self.plan.config = config.clone();
+        if let Some(router) = &mut self.router {
+            router.inbox.reload = Some(config);
             router.wake_by(wake);
         }
     }
@@ -321,6 +343,9 @@ impl Running {
                     .insert(report.check, report.weight.unwrap_or(0));
             }
             actions.extend(self.watched.handle(now, Event::Report(report))?);
+        }
+        if let Some(config) = inbox.reload {
+            actions.extend(self.watched.reconfigure(now, &config)?);
         }
         for (instance, command) in inbox.commands {
             actions.extend(

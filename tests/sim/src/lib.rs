@@ -7,6 +7,8 @@
 //!
 //! * `contract`: what the actions of one router promise, such as that its addresses are claimed if and only if it is Active;
 //! * `timers`: its timers expire when RFC 9568 says, to the nanosecond;
+//! * `links`: an interface counts as up or down when the news have said so for its delay;
+//! * `together`: the members of a sync group are Active together or not at all;
 //! * `rivals`: two Active routers that hear each other are no longer two after the time the RFC gives them.
 //!
 //! In the second, faults have stopped, and what is *live* must come true: `settled`.
@@ -24,6 +26,7 @@ mod breach;
 mod contract;
 mod draw;
 mod host;
+mod links;
 mod marks;
 mod network;
 mod plan;
@@ -34,6 +37,7 @@ mod runner;
 mod settled;
 mod timeline;
 mod timers;
+mod together;
 mod watched;
 mod world;
 

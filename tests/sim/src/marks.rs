@@ -46,6 +46,7 @@ marks! {
     Renumber "an interface got other addresses",
     CheckTurns "a check turned",
     Command "somebody wanted something",
+    Reload "a configuration was read again",
     Theft "a virtual address was removed by somebody",
     Lost "a packet was lost",
     Delayed "a packet was late",
@@ -67,6 +68,8 @@ marks! {
     Fault "FAULT was entered",
     Backup "BACKUP was entered",
     Active "MASTER was entered",
+    GroupActive "a group was MASTER as a whole",
+    GroupLess "a group was less than MASTER",
     ReasonStartup "because of Startup",
     ReasonShutdown "because of Shutdown",
     ReasonOwner "because of Owner",
@@ -111,6 +114,7 @@ marks! {
     Error "a check ended in an error",
     Silent "a check did not report",
     PeerDiffers "a peer was seen to be configured differently",
+    Unicast "a peer was spoken to by its address",
     Version2 "version 2 was spoken",
     Version3Ipv4 "version 3 was spoken over IPv4",
     Version3Ipv6 "version 3 was spoken over IPv6",
@@ -123,6 +127,13 @@ impl Mark {
             State::Fault => Self::Fault,
             State::Backup => Self::Backup,
             State::Active => Self::Active,
+        }
+    }
+
+    pub(crate) fn of_group(state: State) -> Self {
+        match state {
+            State::Active => Self::GroupActive,
+            State::Initialize | State::Fault | State::Backup => Self::GroupLess,
         }
     }
 

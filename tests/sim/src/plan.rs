@@ -2,6 +2,7 @@
 
 mod faults;
 mod instances;
+mod options;
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -21,6 +22,8 @@ pub struct Plan {
     pub(crate) hosts: Vec<HostPlan>,
     /// Links that every host has an interface on; the interface's number is the link's.
     pub(crate) segments: usize,
+    /// Interfaces of every host; those beyond the links lead elsewhere, and are only tracked.
+    pub(crate) interfaces: usize,
     pub(crate) checks: Vec<CheckPlan>,
     /// What everything else is measured in: the shortest advertisement interval.
     pub(crate) unit: Duration,
@@ -76,18 +79,35 @@ impl Plan {
             .map(|id| CheckPlan::draw(&mut draw, CheckId(id), unit))
             .collect();
         let count = usize::from(draw.number(2..=5));
-        let configs = instances::draw(&mut draw, count, segments, unit, &calm, &checks);
-        let sources = draw_sources(&mut draw, count, segments);
+        let mut configs = instances::draw(&mut draw, count, segments, unit, &calm, &checks);
+        let uplinks = if draw.chance(300) { 1 } else { 0 };
+        let interfaces = segments + uplinks;
+        options::track_interfaces(&mut draw, &mut configs, interfaces, unit);
+        let grouped = draw.chance(250);
+        if grouped {
+            options::group(&mut draw, &mut configs, segments);
+        }
+        let sources = draw_sources(&mut draw, count, interfaces, grouped);
+        let unicast = draw.chance(150);
+        if unicast {
+            options::speak_one_by_one(&mut draw, &mut configs, &sources);
+        }
         let hosts = configs.into_iter().zip(sources);
         let hosts: Vec<_> = hosts
             .map(|(config, sources)| HostPlan { config, sources })
             .collect();
-        let faults = Faults::draw(&mut draw, unit);
+        let mut faults = Faults::draw(&mut draw, unit);
+        if grouped || unicast {
+            faults
+                .incidents
+                .retain(|incident| *incident != Incident::Renumber);
+        }
         let unrest = draw.tenths(unit, 200..=1200);
         Self {
             seed,
             hosts,
             segments,
+            interfaces,
             checks,
             unit,
             calm,
@@ -112,6 +132,7 @@ impl Plan {
             seed: 0,
             hosts: hosts.collect(),
             segments: 1,
+            interfaces: 1,
             checks: Vec::new(),
             unit,
             calm: Calm {
@@ -208,18 +229,22 @@ impl Sources {
             up: true,
             primary: Some(self.first.0),
             link_local: Some(self.first.1),
-            known_as: None,
+            known_as: Some(self.first.0.into()),
         }
     }
 }
 
-/// Which host has the higher address is not to follow from its number.
-fn draw_sources(draw: &mut Draw, hosts: usize, segments: usize) -> Vec<Vec<Sources>> {
+/// Which host has the higher address is not to follow from its number. `alike`: on each link it is the same one, or equal
+/// groups would lose one member here and one there, and never settle.
+fn draw_sources(draw: &mut Draw, hosts: usize, segments: usize, alike: bool) -> Vec<Vec<Sources>> {
     let mut sources = vec![Vec::new(); hosts];
+    let mut ranks: Vec<u8> = (1..).take(hosts).collect();
+    draw.shuffle(&mut ranks);
     for segment in (0..).take(segments) {
-        let mut ranks: Vec<u8> = (1..).take(hosts).collect();
-        draw.shuffle(&mut ranks);
-        for (sources, rank) in sources.iter_mut().zip(ranks) {
+        if !alike {
+            draw.shuffle(&mut ranks);
+        }
+        for (sources, rank) in sources.iter_mut().zip(ranks.iter().copied()) {
             sources.push(Sources::of(segment, rank));
         }
     }

@@ -18,6 +18,8 @@ pub enum Rig {
     DeafToTimers,
     /// Nobody calls when it is due that an offer is over.
     NeverTakesBack,
+    /// The router does not know of the last member of a sync group of three.
+    ForgetsMember,
     /// Advertisements leave with another priority than the router gave them.
     WrongPriority,
     /// Whatever is read from a socket is handed over with the TTL that it should have had.

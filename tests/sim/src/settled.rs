@@ -17,8 +17,9 @@
 //!
 //! Together: *D* + *A* + 2 delay + 4 lateness.
 //!
-//! With a preempt_delay *P*, *b* follows lower routers for *P* from the first advertisement of one, which it hears within *A* +
-//! lateness + delay + lateness, before the timer of step 1 is left alone: that much more.
+//! With a preempt_delay *P*, some router with a lower priority may have become Active within *D* instead. Then *b* follows it for *P* from
+//! its first advertisement on, which arrives within lateness + delay + lateness, is reset by it for the last time just before
+//! that is over, and takes over after another *D*: *P* + *D* + *A* + lateness + delay + lateness more.
 //!
 //! # Intervals that differ
 //!
@@ -27,7 +28,15 @@
 //! is put right by the next advertisement it hears. Others may have heard *its* interval in the same way. Each such round needs
 //! two advertisements to overtake each other between three hosts, so there is no certain bound but an ever smaller
 //! chance of one more round. [`ROUNDS`] is what is granted, with one bound for each.
+//!
+//! # Sync groups
+//!
+//! A group takes over when the timer of its last member expires, and gives up when its first member is outranked; its
+//! members have the same configuration and priority. Two groups that are Active at once may each lose a member before they heard
+//! of the other's loss; both are Backup then, and their timers, which are no longer in step, decide. That too is a
+//! round, of which [`GROUP_ROUNDS`] are granted.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use vrrp::{
@@ -43,6 +52,9 @@ use crate::world::{Violation, World, name};
 
 /// Bounds that are granted to hosts with different intervals.
 const ROUNDS: u32 = 8;
+
+/// Bounds that are granted to sync groups.
+const GROUP_ROUNDS: u32 = 3;
 
 /// A host's share in the elections of an instance.
 #[derive(Clone, Copy, Debug)]
@@ -120,6 +132,11 @@ fn settles_within(plan: &Plan) -> Duration {
         .map(|(_, config)| patience_with_peers(config))
         .max();
     let offers = offers.unwrap_or_default() * 2 + plan.unit;
+    let interfaces = configs().flat_map(|(_, config)| &config.interfaces);
+    let patience = interfaces
+        .map(|track| track.up_delay.max(track.down_delay))
+        .max();
+    let offers = offers + patience.unwrap_or_default() + plan.calm.netlink;
     let checks = plan.checks.iter();
     let checks = checks
         .map(|check| check.interval + check.settles_within())
@@ -156,13 +173,16 @@ fn bound(plan: &Plan, id: InstanceId, priority: impl Fn(usize) -> u8) -> Duratio
         .map(|(_, config)| preempt_delay(config))
         .max()
         .filter(|delay| !delay.is_zero())
-        .map(|delay| delay + interval + plan.calm.reaction())
+        .map(|delay| delay + down + interval + plan.calm.reaction())
         .unwrap_or_default();
     let bound = patience + down + interval + plan.calm.delay.1 * 2 + plan.calm.lateness * 4;
-    if intervals().min() == Some(interval) {
-        bound
-    } else {
+    let grouped = plan.hosts.iter().any(|host| !host.config.groups.is_empty());
+    if intervals().min() != Some(interval) {
         bound * ROUNDS
+    } else if grouped {
+        bound * GROUP_ROUNDS
+    } else {
+        bound
     }
 }
 
@@ -246,6 +266,7 @@ fn check_tracks(world: &World, host: usize) -> Result<(), Breach> {
             check.id
         );
     }
+    let mut faults = BTreeMap::new();
     for (id, config) in &world.plan.hosts[host].config.instances {
         let mut faulty = false;
         let mut priority = i32::from(config.priority.get());
@@ -261,21 +282,35 @@ fn check_tracks(world: &World, host: usize) -> Result<(), Breach> {
                 standing,
             ));
         }
+        for (track, counts) in router.watched.interfaces(*id) {
+            promise!(
+                counts == Some(true),
+                "{:?} counts as up: {counts:?}, after its delay",
+                track.interface
+            );
+            if let OnFail::Weight(weight) = track.on_fail {
+                priority += i32::from(weight.max(0));
+            }
+        }
         let drained = router.watched.is_drained(*id);
         let expected = match config.priority.get() {
             _ if drained => 1,
             255 => 255,
             _ => u8::try_from(priority.clamp(1, 254)).unwrap_or(1),
         };
-        promise!(
-            router.is_eligible(*id) != faulty,
-            "{id:?} takes part: {}, with a check that is down: {faulty}",
-            router.is_eligible(*id)
-        );
+        faults.insert(*id, faulty);
         let actual = world.moment(host, *id).map(|moment| moment.priority);
         promise!(
             actual == Some(expected),
             "{id:?} has priority {actual:?} instead of {expected}"
+        );
+    }
+    for id in faults.keys() {
+        let faulty = router.watched.company(*id).iter().any(|id| faults[id]);
+        promise!(
+            router.is_eligible(*id) != faulty,
+            "{id:?} takes part: {}, with a check that is down: {faulty}",
+            router.is_eligible(*id)
         );
     }
     Ok(())

@@ -71,6 +71,8 @@ pub(crate) fn preempt_delay(config: &InstanceConfig) -> Duration {
 #[derive(Debug)]
 pub(crate) struct Timers {
     config: InstanceConfig,
+    /// Whether it is a member of a sync group.
+    grouped: bool,
     running: Running,
     /// For how long the host was told to wait for peers before it stops.
     grace: Option<Duration>,
@@ -84,6 +86,8 @@ enum Running {
         since: Instant,
         /// Advertisements that may be missed: `down_after`, or one when it listens after it was late.
         missed: u32,
+        /// What an owner in a sync group does not wait for: it waits for the rest of the group only.
+        spared: Duration,
         /// Active_Adver_Interval then.
         interval: Duration,
         /// When the Active router gave up after that.
@@ -114,8 +118,9 @@ pub(crate) struct Moment {
 }
 
 impl Timers {
-    pub(crate) fn new(config: &InstanceConfig) -> Self {
+    pub(crate) fn new(config: &InstanceConfig, grouped: bool) -> Self {
         Self {
+            grouped,
             config: config.clone(),
             running: Running::Nothing,
             grace: None,
@@ -144,6 +149,11 @@ impl Timers {
         (now.saturating_duration_since(last) >= patience_of_peers(&self.config)).then_some(last)
     }
 
+    /// Its priority is another one from now on.
+    pub(crate) fn set_priority(&mut self, priority: std::num::NonZeroU8) {
+        self.config.priority = priority;
+    }
+
     pub(crate) fn config(&self) -> &InstanceConfig {
         &self.config
     }
@@ -155,12 +165,13 @@ impl Timers {
             Running::ActiveDown {
                 since,
                 missed,
+                spared,
                 interval,
                 released,
                 ..
             } => {
-                let silent =
-                    since + interval * missed + skew_time(&self.config, interval, priority);
+                let down = interval * missed + skew_time(&self.config, interval, priority);
+                let silent = since + down.saturating_sub(spared);
                 let skewed = released.map(|at| at + skew_time(&self.config, interval, priority));
                 Some(skewed.map_or(silent, |skewed| skewed.min(silent)))
             }
@@ -247,6 +258,13 @@ impl Timers {
 
     pub(crate) fn observe(&mut self, now: Instant, action: &Action) -> Result<(), Breach> {
         match action {
+            Action::Advertise(advertise)
+                if crate::contract::destinations(&self.config).first()
+                    != Some(&advertise.destination) =>
+            {
+                // The same advertisement, to another peer.
+                Ok(())
+            }
             Action::Advertise(advertise) if advertise.priority > 0 => self.advertised(now),
             Action::Advertise(_) => {
                 self.offered(now);
@@ -270,6 +288,7 @@ impl Timers {
         if let Running::ActiveDown {
             since,
             missed,
+            spared,
             interval,
             released,
             preempt_at,
@@ -288,8 +307,20 @@ impl Timers {
             }
             *since = now;
             *missed = self.config.down_after.get().into();
+            *spared = Duration::ZERO;
             *released = None;
             *interval = learned(&self.config, advertisement.interval);
+        }
+    }
+
+    /// What a new Backup does not wait for: an owner that comes from Initialize waits for nobody but its group.
+    fn spared(&self, transition: &Transition) -> Duration {
+        let begins = matches!(transition.before, State::Initialize | State::Fault);
+        if self.grouped && begins && transition.priority == OWNER {
+            let interval = self.config.advertisement_interval;
+            active_down_interval(&self.config, interval, OWNER)
+        } else {
+            Duration::ZERO
         }
     }
 
@@ -368,6 +399,7 @@ impl Timers {
                 } else {
                     self.config.down_after.get().into()
                 },
+                spared: self.spared(transition),
                 interval: self.config.advertisement_interval,
                 released: None,
                 preempt_at: None,

@@ -1,17 +1,22 @@
 //! A router that is watched: what it does is held against what it promises, at every event.
 
+mod gives_way;
+mod reconfigure;
+mod takes_part;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use vrrp::packet::{Advertisement, TTL};
 use vrrp::{
     Action, AddressChange, CheckId, Command, ConfigError, Event, InstanceConfig, InstanceId,
-    InstanceStatus, Instant, InterfaceId, Link, OnFail, Packet, Router, RouterConfig, Standing,
+    InstanceStatus, Instant, InterfaceId, Link, Packet, Peers, Router, RouterConfig, Standing,
     State, VirtualRouterId,
 };
 
 use crate::breach::{Breach, promise};
 use crate::contract::Contract;
+use crate::links::Links;
 use crate::timers::{Moment, Timers};
 
 /// A [`Router`] and those who watch it. It is driven like one, and hands out its actions after they were looked at.
@@ -21,6 +26,7 @@ pub struct Watched {
     contract: Contract,
     timers: BTreeMap<InstanceId, Timers>,
     links: BTreeMap<InterfaceId, Link>,
+    interfaces: BTreeMap<InstanceId, Links>,
     /// Each claimed address that is there.
     present: Vec<(InstanceId, IpAddr)>,
     /// The instances that are not to take part yet, and until when.
@@ -36,12 +42,28 @@ impl Watched {
     /// # Errors
     /// What the router does not take.
     pub fn new(config: RouterConfig) -> Result<Self, ConfigError> {
-        let timers = |(id, config): &(InstanceId, InstanceConfig)| (*id, Timers::new(config));
+        let given = config.clone();
+        Self::with_other(config, given)
+    }
+
+    /// A router that was given something else than what it is held to.
+    pub(crate) fn with_other(
+        config: RouterConfig,
+        given: RouterConfig,
+    ) -> Result<Self, ConfigError> {
+        let grouped = |id: &InstanceId| {
+            let mut groups = config.groups.iter();
+            groups.any(|(_, group)| group.members.contains(id))
+        };
+        let timers =
+            |(id, config): &(InstanceId, InstanceConfig)| (*id, Timers::new(config, grouped(id)));
+        let links = |(id, config): &(InstanceId, InstanceConfig)| (*id, Links::new(config));
         Ok(Self {
             contract: Contract::new(&config),
             timers: config.instances.iter().map(timers).collect(),
-            router: Router::new(config)?,
+            router: Router::new(given)?,
             links: BTreeMap::new(),
+            interfaces: config.instances.iter().map(links).collect(),
             present: Vec::new(),
             delayed: BTreeMap::new(),
             drained: BTreeSet::new(),
@@ -57,9 +79,6 @@ impl Watched {
     pub fn handle(&mut self, now: Instant, event: Event<'_>) -> Result<Vec<Action>, Breach> {
         match event {
             Event::Packet(packet) => return self.packet(now, &packet),
-            Event::Link(link) => {
-                self.links.insert(link.interface, link);
-            }
             Event::Address(change) => self.address(&change),
             Event::Startup => self.start(now),
             Event::Shutdown { grace } => {
@@ -72,7 +91,7 @@ impl Watched {
                 self.delayed.clear();
             }
             Event::Command(instance, command) => self.command(instance, command),
-            Event::Report(_) => {}
+            Event::Link(_) | Event::Report(_) => {}
         }
         let cut_short = matches!(event, Event::Shutdown { grace } if grace.is_zero());
         let keepers = if cut_short {
@@ -81,9 +100,16 @@ impl Watched {
             self.keepers(now, matches!(event, Event::Shutdown { .. }))
         };
         let actives = self.actives();
+        let releasing = self.releasing();
+        if let Event::Link(link) = event {
+            self.links.insert(link.interface, link);
+            let interfaces = self.interfaces.values_mut();
+            interfaces.for_each(|links| links.news(now, link));
+        }
         self.router.handle(now, event);
         let actions = self.drain(now)?;
         self.check_given_away(&actives, &actions)?;
+        self.check_released(&releasing)?;
         self.check_kept(&keepers)?;
         self.notice_end()?;
         Ok(actions)
@@ -96,11 +122,15 @@ impl Watched {
     pub fn handle_timeout(&mut self, now: Instant) -> Result<Vec<Action>, Breach> {
         self.delayed.retain(|_, until| *until > now);
         let actives = self.actives();
+        let releasing = self.releasing();
+        let interfaces = self.interfaces.values_mut();
+        interfaces.for_each(|links| links.timeout(now));
         let keepers = self.keepers(now, false);
         let late = self.late(now);
         self.router.handle_timeout(now);
         let actions = self.drain(now)?;
         self.check_given_away(&actives, &actions)?;
+        self.check_released(&releasing)?;
         self.check_kept(&keepers)?;
         self.check_listens(&late)?;
         self.notice_end()?;
@@ -156,14 +186,42 @@ impl Watched {
     }
 
     fn due_of(&self, id: InstanceId) -> Option<Instant> {
+        if !self.started || self.router.is_stopped() {
+            return None;
+        }
         let priority = self.router.instance(id)?.effective_priority;
         let delayed = self.delayed.get(&id).copied();
-        let timer = self.timers.get(&id)?.due(priority);
-        delayed.into_iter().chain(timer).min()
+        let timer = if self.is_active(id) {
+            self.timers.get(&id)?.due(priority)
+        } else {
+            self.takes_over_at(id)
+        };
+        let interface = self.interfaces.get(&id)?.due();
+        let due = delayed.into_iter().chain(timer).chain(interface);
+        due.min()
+    }
+
+    /// When a Backup takes over: when the timers of its whole group have expired.
+    fn takes_over_at(&self, id: InstanceId) -> Option<Instant> {
+        let mut last = None;
+        for member in self.contract.company(id) {
+            let priority = self.router.instance(*member)?.effective_priority;
+            if !self.is_active(*member) {
+                last = last.max(Some(self.timers.get(member)?.due(priority)?));
+            }
+        }
+        last
     }
 
     fn source(&self, config: &InstanceConfig) -> Option<IpAddr> {
         let link = self.links.get(&config.interface)?;
+        if let Peers::Unicast {
+            source: Some(source),
+            ..
+        } = config.peers
+        {
+            return link.known_as.filter(|known_as| *known_as == source);
+        }
         match config.addresses.first()?.address {
             IpAddr::V4(_) => link.primary.map(IpAddr::V4),
             IpAddr::V6(_) => link.link_local.map(IpAddr::V6),
@@ -201,6 +259,13 @@ impl Watched {
             before.source != Some(packet.source),
             "{id:?} accepted an advertisement of its own"
         );
+        if let Peers::Unicast { peers, .. } = &self.timers[&id].config().peers {
+            promise!(
+                peers.contains(&packet.source),
+                "{id:?} accepted an advertisement from {}, which is none of {peers:?}",
+                packet.source
+            );
+        }
         let after = self.moment(id);
         if let (Some(timers), Some(after)) = (self.timers.get_mut(&id), after) {
             timers.heard(
@@ -217,9 +282,14 @@ impl Watched {
     }
 
     fn find(&self, packet: &Packet<'_>, number: VirtualRouterId) -> Option<InstanceId> {
+        let is_multicast = match packet.destination {
+            IpAddr::V4(address) => address.is_multicast(),
+            IpAddr::V6(address) => address.is_multicast(),
+        };
         let is_it = |config: &InstanceConfig| {
             config.interface == packet.interface
                 && config.virtual_router_id == number
+                && matches!(config.peers, Peers::Unicast { .. }) != is_multicast
                 && config
                     .addresses
                     .first()
@@ -262,8 +332,8 @@ impl Watched {
             actions.push(action);
         }
         self.contract.settled(&self.router)?;
-        for (id, timers) in &self.timers {
-            self.check_takes_part(*id, timers.config())?;
+        for id in self.timers.keys() {
+            self.check_takes_part(*id)?;
         }
         Ok(actions)
     }
@@ -273,25 +343,15 @@ impl Watched {
         ids.filter(|id| self.is_active(*id)).collect()
     }
 
-    /// A check with [`OnFail::Release`] that goes down makes an Active give its addresses away; an owner keeps them.
-    fn check_given_away(&self, actives: &[InstanceId], actions: &[Action]) -> Result<(), Breach> {
-        let went_down = |check: CheckId| {
-            actions.iter().any(|action| {
-                matches!(action, Action::CheckChanged(change) if change.check == check && change.after == Standing::Down)
-            })
-        };
-        for id in actives {
-            let config = self.timers[id].config();
-            let mut releases = config
-                .tracks
-                .iter()
-                .filter(|track| track.on_fail == OnFail::Release && went_down(track.check));
-            promise!(
-                self.is_owner(*id) || releases.next().is_none() || !self.insists(*id),
-                "{id:?} is Active and does not yield although a check that releases its addresses went down"
-            );
-        }
-        Ok(())
+    /// What tracked interfaces add to the priority of an instance, and whether one of them keeps it in FAULT.
+    pub(crate) fn interfaces(&self, id: InstanceId) -> Vec<(vrrp::InterfaceTrack, Option<bool>)> {
+        let own = self.timers[&id].config().interface;
+        self.interfaces[&id].others(own).collect()
+    }
+
+    /// The instance, and all others of its sync group.
+    pub(crate) fn company(&self, id: InstanceId) -> &[InstanceId] {
+        self.contract.company(id)
     }
 
     /// An advertisement tells the priority and comes from the address that its sender has now (RFC 9568 §5.1.1.1, §5.2.4).
@@ -316,39 +376,6 @@ impl Watched {
         Ok(())
     }
 
-    /// Who takes part in elections and who is in FAULT follows from the interface and the checks alone.
-    fn check_takes_part(&self, id: InstanceId, config: &InstanceConfig) -> Result<(), Breach> {
-        let Some(state) = self.router.instance(id).map(|status| status.state) else {
-            return Ok(());
-        };
-        let vital = |standing| {
-            config.tracks.iter().any(|track| {
-                track.on_fail == OnFail::Fault && self.standing(track.check) == Some(standing)
-            })
-        };
-        let link = self.links.get(&config.interface);
-        let lawful: &[State] = if self.stopping && self.yields(id) {
-            &[State::Active]
-        } else if !self.started || self.stopping || self.delayed.contains_key(&id) || link.is_none()
-        {
-            &[State::Initialize]
-        } else if link.is_some_and(|link| !link.up)
-            || self.source(config).is_none()
-            || vital(Standing::Down)
-        {
-            &[State::Fault]
-        } else if vital(Standing::Pending) {
-            &[State::Initialize]
-        } else {
-            &[State::Backup, State::Active]
-        };
-        promise!(
-            lawful.contains(&state),
-            "{id:?} is {state} instead of {lawful:?}, with {link:?}"
-        );
-        Ok(())
-    }
-
     fn start(&mut self, now: Instant) {
         if self.started {
             return;
@@ -366,14 +393,16 @@ impl Watched {
         if self.stopping || !self.timers.contains_key(&id) {
             return;
         }
-        match command {
-            Command::Drain => {
-                self.drained.insert(id);
+        for member in self.contract.company(id) {
+            match command {
+                Command::Drain => {
+                    self.drained.insert(*member);
+                }
+                Command::Undrain => {
+                    self.drained.remove(member);
+                }
+                Command::Release => {}
             }
-            Command::Undrain => {
-                self.drained.remove(&id);
-            }
-            Command::Release => {}
         }
     }
 
@@ -389,53 +418,6 @@ impl Watched {
             self.contract.stop();
         }
         Ok(())
-    }
-
-    /// Instances that are to keep their addresses until a peer takes them. `stops`: those that are Active begin to do so.
-    fn keepers(&self, now: Instant, stops: bool) -> Vec<InstanceId> {
-        let keeps = |(id, timers): (&InstanceId, &Timers)| {
-            let keeps = timers.keeps_until().is_some_and(|until| until > now);
-            (keeps || (stops && self.is_active(*id))).then_some(*id)
-        };
-        self.timers.iter().filter_map(keeps).collect()
-    }
-
-    /// Make before break: what is offered stays in use until somebody has taken it, or until it cannot be used.
-    fn check_kept(&self, keepers: &[InstanceId]) -> Result<(), Breach> {
-        for id in keepers {
-            promise!(
-                self.yields(*id) || !self.can_take_part(self.timers[id].config()),
-                "{id:?} no longer keeps the addresses that it had offered"
-            );
-        }
-        Ok(())
-    }
-
-    /// Active instances that were silent for so long that a peer may have taken over.
-    fn late(&self, now: Instant) -> Vec<InstanceId> {
-        let late = |(id, timers): (&InstanceId, &Timers)| timers.late_since(now).map(|_| *id);
-        self.timers.iter().filter_map(late).collect()
-    }
-
-    /// Whoever was silent for too long is not Active any more, or has offered its addresses.
-    fn check_listens(&self, late: &[InstanceId]) -> Result<(), Breach> {
-        for id in late {
-            promise!(
-                !self.insists(*id),
-                "{id:?} goes on being Active after it was silent for too long"
-            );
-        }
-        Ok(())
-    }
-
-    fn can_take_part(&self, config: &InstanceConfig) -> bool {
-        let link = self.links.get(&config.interface);
-        let is_down = |track: &vrrp::Track| {
-            track.on_fail == OnFail::Fault && self.standing(track.check) == Some(Standing::Down)
-        };
-        link.is_some_and(|link| link.up)
-            && self.source(config).is_some()
-            && !config.tracks.iter().any(is_down)
     }
 
     /// Whether somebody wants another router to have the addresses of an instance.

@@ -35,10 +35,12 @@ pub(crate) enum Incident {
     Theft,
     /// Somebody drains, undrains or releases an instance.
     Command,
+    /// The configuration of a host is read again, perhaps with other priorities.
+    Reload,
 }
 
 impl Incident {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::Split,
         Self::OneWayCut,
         Self::Storm,
@@ -52,6 +54,7 @@ impl Incident {
         Self::CheckTurns,
         Self::Theft,
         Self::Command,
+        Self::Reload,
     ];
 }
 

@@ -1,4 +1,4 @@
-//! The virtual routers of all hosts. A new option of [`InstanceConfig`] is drawn here.
+//! The virtual routers of all hosts. A new option of [`InstanceConfig`] is drawn here, or in `options`.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU8;

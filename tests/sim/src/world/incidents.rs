@@ -1,5 +1,6 @@
 //! What goes wrong, and its end.
 
+use std::num::NonZeroU8;
 use std::time::Duration;
 
 use vrrp::{Command, InstanceId, InterfaceId, Link, Outcome};
@@ -32,7 +33,11 @@ impl World {
         self.schedule(next, Happening::Incident);
         let incident = self.draw.pick(&self.plan.faults.incidents);
         let host = self.draw.index(self.hosts.len());
-        let segment = self.draw.index(self.plan.segments);
+        let segment = if incident == Incident::LinkDown {
+            self.draw.index(self.plan.interfaces)
+        } else {
+            self.draw.index(self.plan.segments)
+        };
         let repaired = self.now
             + self
                 .draw
@@ -85,7 +90,7 @@ impl World {
             Incident::AddressLost => {
                 self.mark(Mark::AddressLost);
                 self.change_link(host, segment, |link, _| {
-                    (link.primary, link.link_local) = (None, None);
+                    (link.primary, link.link_local, link.known_as) = (None, None, None);
                 });
             }
             Incident::Renumber => {
@@ -102,6 +107,7 @@ impl World {
             }
             Incident::CheckTurns => self.turn_check(host),
             Incident::Command => self.draw_command(host),
+            Incident::Reload => self.reload(host),
             Incident::Theft => {
                 let claimed: Vec<_> = self.hosts[host].claimed.keys().copied().collect();
                 for instance in claimed {
@@ -127,7 +133,8 @@ impl World {
             | Incident::Renumber
             | Incident::CheckTurns
             | Incident::Theft
-            | Incident::Command => {}
+            | Incident::Command
+            | Incident::Reload => {}
         }
         Ok(())
     }
@@ -145,6 +152,7 @@ impl World {
                 link.up = true;
                 link.primary.get_or_insert(sources.first.0);
                 link.link_local.get_or_insert(sources.first.1);
+                link.known_as.get_or_insert_with(|| sources.first.0.into());
                 self.timeline.note(
                     self.now,
                     name(host),
@@ -250,6 +258,30 @@ impl World {
         self.hosts[host].report(check, wake, &mut self.marks);
     }
 
+    /// A host reads its configuration again: the same, or one with another priority for all that is not an owner's.
+    fn reload(&mut self, host: usize) {
+        self.mark(Mark::Reload);
+        let mut config = self.plan.hosts[host].config.clone();
+        if self.draw.chance(600) {
+            let priority = NonZeroU8::MIN.saturating_add(self.draw.number(0..=253));
+            for (_, instance) in &mut config.instances {
+                if instance.priority != NonZeroU8::MAX {
+                    instance.priority = priority;
+                }
+            }
+        }
+        let priorities = config.instances.iter().map(|(_, config)| config.priority);
+        let priorities: Vec<_> = priorities.collect();
+        self.timeline.note(
+            self.now,
+            name(host),
+            format_args!("reads its configuration, with priorities {priorities:?}"),
+        );
+        self.plan.hosts[host].config = config.clone();
+        let wake = self.notice();
+        self.hosts[host].reload(config, wake);
+    }
+
     fn draw_command(&mut self, host: usize) {
         let instances = &self.plan.hosts[host].config.instances;
         if instances.is_empty() {
@@ -336,7 +368,7 @@ impl World {
         });
         let survivor = self.draw.index(self.hosts.len());
         for host in 0..self.hosts.len() {
-            for interface in 0..self.plan.segments {
+            for interface in 0..self.plan.interfaces {
                 self.repair(Repair::Interface { host, interface });
             }
             if self.hosts[host].is_stalled() {

@@ -1,9 +1,10 @@
 //! What a router wants done, done: the counterpart of `host/daemon/src/router/driver/perform.rs`.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use vrrp::packet::Advertisement;
-use vrrp::{Action, Advertise, InstanceId, Reason, State, release_packets};
+use vrrp::{Action, Advertise, InstanceId, Reason, State, Transition, release_packets};
 
 use super::{Happening, Violation, World, name};
 use crate::host::{Claim, Doom, address_event};
@@ -77,7 +78,7 @@ impl World {
                         transition.reason
                     ),
                 );
-                if !is_election(transition.reason) {
+                if !is_election(&transition) {
                     self.rivals.note_change(self.now, transition.instance);
                 }
                 self.transitions.push((host, self.now, transition));
@@ -106,7 +107,17 @@ impl World {
                     format_args!("check {} is {:?}", change.check.0, change.after),
                 );
             }
-            Action::GroupChanged(_) => {}
+            Action::GroupChanged(transition) => {
+                self.mark(Mark::of_group(transition.after));
+                self.timeline.note(
+                    self.now,
+                    name(host),
+                    format_args!(
+                        "group {} {} -> {}",
+                        transition.group.0, transition.before, transition.after
+                    ),
+                );
+            }
             Action::PeerDiffers { .. } => self.mark(Mark::PeerDiffers),
             Action::Announce { .. } | Action::Discarded { .. } => {}
         }
@@ -132,11 +143,18 @@ impl World {
         if let Some(claim) = self.hosts[from].claimed.get_mut(&advertise.instance) {
             claim.source = advertise.source;
         }
+        if !is_group(advertise.destination) {
+            self.mark(Mark::Unicast);
+        }
         let interface = advertise.interface;
         let up = self.hosts[from].links[interface.0 as usize].up;
         let parcel = Parcel::new(self.now, from, &advertise);
         for to in 0..self.hosts.len() {
-            if to == from {
+            if to == from || !self.is_for(&advertise, to) {
+                continue;
+            }
+            if !self.reaches(&advertise, to) {
+                self.network.disturb(self.now, interface, from, to);
                 continue;
             }
             if !up {
@@ -153,6 +171,22 @@ impl World {
         if up && let Some(at) = self.network.reflect(self.now, &mut self.marks) {
             self.schedule(at, Happening::Arrival { to: from, parcel });
         }
+    }
+
+    /// Whether an advertisement is for a host, which may have lost its address.
+    fn is_for(&self, advertise: &Advertise, to: usize) -> bool {
+        let sources = self.hosts[to].plan.sources[advertise.interface.0 as usize];
+        is_group(advertise.destination) || advertise.destination == sources.first.0
+    }
+
+    /// Whether a host has the address that an advertisement is for, or any may read it.
+    fn reaches(&self, advertise: &Advertise, to: usize) -> bool {
+        let link = self.hosts[to].links[advertise.interface.0 as usize];
+        let own = [
+            link.primary.map(IpAddr::V4),
+            link.link_local.map(IpAddr::V6),
+        ];
+        is_group(advertise.destination) || own.contains(&Some(advertise.destination))
     }
 
     fn claim(&mut self, host: usize, instance: InstanceId) {
@@ -207,7 +241,7 @@ impl World {
         }
     }
 
-    fn addresses(&self, host: usize, instance: InstanceId) -> Vec<std::net::IpAddr> {
+    fn addresses(&self, host: usize, instance: InstanceId) -> Vec<IpAddr> {
         let instances = &self.plan.hosts[host].config.instances;
         let config = instances.iter().find(|(id, _)| *id == instance);
         let addresses = config.map(|(_, config)| config.addresses.iter());
@@ -254,10 +288,10 @@ impl World {
             .note(self.now, name(host), format_args!("starts"));
         self.mark(Mark::of_state(State::Initialize));
         let links_first = self.draw.chance(300);
-        let result = self.hosts[host].boot(self.now, links_first);
+        let result = self.hosts[host].boot(self.now, links_first, self.rig);
         let actions = result.map_err(|breach| self.violation(host, breach))?;
         self.perform(host, actions)?;
-        for interface in (0..).map(vrrp::InterfaceId).take(self.plan.segments) {
+        for interface in (0..).map(vrrp::InterfaceId).take(self.plan.interfaces) {
             self.tell_link(host, interface);
         }
         Ok(())
@@ -270,8 +304,12 @@ impl World {
 }
 
 /// Whether a state changed because of other routers, rather than because of the host's own condition.
-fn is_election(reason: Reason) -> bool {
-    match reason {
+fn is_election(transition: &Transition) -> bool {
+    match transition.reason {
+        // The election of another member.
+        Reason::SyncGroup(_) => {
+            (transition.before, transition.after) == (State::Active, State::Backup)
+        }
         Reason::ActiveDown(_)
         | Reason::ActiveReleased(_)
         | Reason::Preempting { .. }
@@ -289,10 +327,17 @@ fn is_election(reason: Reason) -> bool {
         | Reason::CheckWeight(_)
         | Reason::InterfaceDown(_)
         | Reason::InterfaceUp(_)
-        | Reason::SyncGroup(_)
         | Reason::Late(_)
         | Reason::Command(_)
         | Reason::Reconfigured => false,
+    }
+}
+
+/// Whether an address is for all who listen.
+fn is_group(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_multicast(),
+        IpAddr::V6(address) => address.is_multicast(),
     }
 }
 

@@ -142,3 +142,27 @@ fn the_own_interface_can_be_taken_patiently() {
     bench.event(link(true, Some(OWN)));
     assert_eq!(bench.pass(Duration::from_secs(2)), ["FAULT->BACKUP LinkUp"]);
 }
+
+#[test]
+fn a_change_that_counts_from_now_on_is_told_by_the_advertisement_that_is_due_now() {
+    let half = Duration::from_millis(500);
+    let mut bench = Bench::new(with_track(InterfaceTrack {
+        interface: UPLINK,
+        on_fail: OnFail::Weight(-50),
+        up_delay: Duration::ZERO,
+        down_delay: half,
+    }));
+    bench.event(link(true, Some(OWN)));
+    bench.event(uplink(true));
+    bench.event(Event::Startup);
+    bench.fire();
+    bench.pass(half);
+    assert_eq!(bench.event(uplink(false)), NOTHING);
+    assert_eq!(
+        bench.fire(),
+        [
+            "priority 150->100 InterfaceDown(InterfaceId(8))",
+            "advertise 100"
+        ]
+    );
+}
