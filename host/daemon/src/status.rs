@@ -46,6 +46,10 @@ pub(crate) struct Instance {
     pub(crate) version: u8,
     pub(crate) priority: Priority,
     pub(crate) virtual_addresses: Vec<String>,
+    /// The MAC of the virtual router; null when it speaks from its interface's own.
+    pub(crate) virtual_mac: Option<VirtualMac>,
+    /// Whether packets to the virtual addresses are accepted by a node that does not own them.
+    pub(crate) accept_mode: bool,
     /// The MASTER as this node knows it; null when none is known.
     pub(crate) master: Option<Master>,
     /// Whether it was asked to leave the addresses to others, until `undrain`.
@@ -56,6 +60,15 @@ pub(crate) struct Instance {
     pub(crate) interfaces: BTreeMap<String, Track>,
     /// Counters in the words of RFC 8347.
     pub(crate) counters: BTreeMap<String, u64>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct VirtualMac {
+    /// As `00:00:5e:00:01:33`.
+    pub(crate) address: String,
+    /// The interface that has it, and the virtual addresses while this node is MASTER.
+    pub(crate) interface: String,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -4,6 +4,7 @@ mod addresses;
 mod announce;
 pub(super) mod peers;
 pub(super) mod track;
+mod virtual_mac;
 
 use std::num::NonZeroU8;
 use std::ops::{Range, RangeInclusive};
@@ -31,6 +32,8 @@ const INSTANCE: Keys = Keys {
         "checksum",
         "max-learned-interval",
         "virtual-addresses",
+        "virtual-mac",
+        "accept-mode",
         "unicast",
         "peers",
         "min-ttl",
@@ -44,14 +47,7 @@ const INSTANCE: Keys = Keys {
         "track",
         "notify",
     ],
-    later: &[
-        "excluded-addresses",
-        "routes",
-        "rules",
-        "accept-mode",
-        "virtual-mac",
-        "authentication",
-    ],
+    later: &["excluded-addresses", "routes", "rules", "authentication"],
 };
 pub(super) const NOTIFY: Keys = Keys {
     known: &["on", "hook", "nodes"],
@@ -84,6 +80,8 @@ pub(super) struct InstanceDraft {
     pub(super) checksum: Option<ChecksumForm>,
     pub(super) max_learned_interval: Option<Duration>,
     pub(super) virtual_addresses: Vec<Spanned<VirtualAddress>>,
+    pub(super) virtual_mac: Option<Option<Spanned<String>>>,
+    pub(super) accept_mode: Option<bool>,
     pub(super) peers: Option<PeersDraft>,
     pub(super) preempt: Option<bool>,
     pub(super) preempt_delay: Option<Duration>,
@@ -152,7 +150,6 @@ impl InstanceDraft {
         Some(Self {
             name: field.key().to_owned(),
             interface,
-            virtual_router_id,
             version,
             priority_span: priority
                 .as_ref()
@@ -168,6 +165,14 @@ impl InstanceDraft {
                     ("rfc9568", ChecksumForm::Rfc9568),
                 ])
             }),
+            virtual_mac: virtual_mac::read(
+                &table,
+                virtual_router_id.as_ref(),
+                &virtual_addresses,
+                peers.as_ref(),
+            ),
+            accept_mode: table.read("accept-mode", true, |field| field.boolean()),
+            virtual_router_id,
             virtual_addresses,
             peers,
             preempt: table.read("preempt", true, |field| field.boolean()),

@@ -120,6 +120,10 @@ pub(crate) struct Instance {
     pub(crate) peers: vrrp::Peers,
     /// The shared addresses; none where a hook moves them.
     pub(crate) virtual_addresses: Vec<vrrp::VirtualAddress>,
+    /// The name of the macvlan that has them, where the virtual router has a MAC of its own.
+    pub(crate) virtual_mac: Option<String>,
+    /// Whether packets to the virtual addresses are accepted by a node that does not own them.
+    pub(crate) accept_mode: bool,
     /// Whether a higher priority takes over from a living MASTER.
     pub(crate) preempt: bool,
     /// How long a living MASTER with a lower priority is followed.

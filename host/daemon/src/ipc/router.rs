@@ -5,6 +5,7 @@ use std::num::{NonZeroU8, NonZeroU16};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use vrrp::VirtualRouterId;
 
 use super::core::{
     AnnounceConfigDef, ChecksumFormDef, CommandDef, OnErrorDef, OnFailDef, OutcomeDef, PeersDef,
@@ -116,6 +117,8 @@ pub(crate) struct InstanceSetup {
     pub(crate) peers: vrrp::Peers,
     /// Address and prefix length.
     pub(crate) addresses: Vec<(IpAddr, u8)>,
+    /// The macvlan that has them, where the virtual router has a MAC of its own.
+    pub(crate) virtual_mac: Option<String>,
     pub(crate) preempt: bool,
     pub(crate) preempt_delay: Duration,
     pub(crate) start_delay: Duration,
@@ -145,6 +148,17 @@ pub(crate) struct GroupSetup {
 }
 
 impl InstanceSetup {
+    /// The interface that has its addresses.
+    pub(crate) fn address_interface(&self) -> &str {
+        self.virtual_mac.as_ref().unwrap_or(&self.interface)
+    }
+
+    /// The MAC that it speaks from and announces, where it has one of its own.
+    pub(crate) fn mac(&self) -> Option<[u8; 6]> {
+        self.virtual_mac.as_ref()?;
+        Some(VirtualRouterId(self.virtual_router_id).mac(self.family()?))
+    }
+
     /// The family of its addresses, or of its peers where it has none; it has only one.
     pub(crate) fn family(&self) -> Option<vrrp::Family> {
         let address = match (self.addresses.first(), &self.peers) {

@@ -23,6 +23,7 @@ use super::interfaces::Interfaces;
 use super::primary;
 use super::setup::{Incoming, Piece, Setup};
 use super::status;
+use super::virtual_macs::VirtualMacs;
 use crate::ipc::{Channel, FromRouter, Outbox, RecvError, StartFailure, ToRouter};
 
 /// Events of one source that are fed before the others get their turn.
@@ -31,6 +32,8 @@ const BATCH: usize = 64;
 const YIELD_GRACE: Duration = Duration::from_millis(1_500);
 /// How long a stopping router waits in all, also for the kernel to confirm that its addresses are gone.
 const RELEASE_GRACE: Duration = Duration::from_secs(2);
+/// How long a stopped router waits for the kernel to remove the interfaces of its virtual MACs.
+const MACVLAN_GRACE: Duration = Duration::from_millis(500);
 
 /// The router at work.
 #[derive(Debug)]
@@ -39,6 +42,7 @@ pub(super) struct Driver {
     core: Router,
     interfaces: Interfaces,
     addresses: AddressThread,
+    virtual_macs: VirtualMacs,
     /// What each claiming instance wants configured.
     desired: BTreeMap<InstanceId, Vec<DesiredAddress>>,
     /// They are others than the netlink thread was told.
@@ -66,12 +70,14 @@ impl Driver {
                 core,
                 interfaces,
                 addresses,
+                virtual_macs,
                 terminate,
             }) => Ok(Self {
                 setup,
                 core,
                 interfaces,
                 addresses,
+                virtual_macs,
                 desired: BTreeMap::new(),
                 desired_changed: false,
                 sources: BTreeMap::new(),
@@ -101,6 +107,7 @@ impl Driver {
             // advertisement that waits in the socket proves that the Active router lives.
             self.read_packets(now);
             self.read_netlink(now);
+            self.read_virtual_macs(now);
             self.read_channel(now);
             self.read_signals(now);
             self.core.handle_timeout(now);
@@ -109,6 +116,10 @@ impl Driver {
             self.flush();
         }
         self.tell(&FromRouter::Stopped);
+        if !self.virtual_macs.close(MACVLAN_GRACE) {
+            // The supervisor removes what is left.
+            warn!("the kernel was too slow to remove the interfaces of virtual MACs");
+        }
         Ok(())
     }
 
@@ -122,6 +133,7 @@ impl Driver {
     fn wait(&self) -> io::Result<()> {
         let mut sources = vec![
             PollFd::new(&self.addresses, PollFlags::IN),
+            PollFd::new(&self.virtual_macs, PollFlags::IN),
             PollFd::new(&self.terminate, PollFlags::IN),
         ];
         if self.supervised {
@@ -240,6 +252,17 @@ impl Driver {
                     self.stop(now, Duration::ZERO);
                 }
                 None => break,
+            }
+        }
+    }
+
+    fn read_virtual_macs(&mut self, now: Instant) {
+        match self.virtual_macs.read() {
+            // What may be configured has changed with them.
+            Ok(changed) => self.desired_changed |= changed,
+            Err(error) => {
+                error!(%error, "the macvlan thread ended: giving everything away");
+                self.stop(now, Duration::ZERO);
             }
         }
     }

@@ -7,7 +7,7 @@ use vrrp::{Family, InterfaceId};
 use vrrp_linux::address::LinkState;
 use vrrp_linux::arp::ArpSocket;
 use vrrp_linux::ndp::NdpSocket;
-use vrrp_linux::socket::{OpenSocketError, VrrpSocket};
+use vrrp_linux::socket::{OpenSocketError, VirtualMacSocket, VrrpSocket};
 
 /// Every interface of the set-up, by [`InterfaceId`].
 #[derive(Debug)]
@@ -37,6 +37,8 @@ struct Speaker {
 #[derive(Debug)]
 struct Sockets {
     vrrp: VrrpSocket,
+    /// For those that speak from a virtual MAC.
+    virtual_mac: VirtualMacSocket,
     announcer: Announcer,
 }
 
@@ -74,7 +76,7 @@ impl Interfaces {
         let missing = |(index, (name, families)): (usize, &(String, Vec<Family>))| {
             let known = self.all.get(index);
             let is_new =
-                |family: &Family| !known.is_some_and(|known| known.sockets_of(*family).is_some());
+                |family: &Family| known.is_none_or(|known| known.sockets_of(*family).is_none());
             let families = families.iter().copied().filter(is_new).collect();
             (name.clone(), families)
         };
@@ -163,26 +165,29 @@ impl Interface {
         sockets.map(|sockets| &sockets.vrrp)
     }
 
-    /// Sends a VRRP message.
+    /// Sends a VRRP message, from `mac` or else from the interface's own.
     pub(super) fn send(
         &self,
-        source: IpAddr,
-        destination: IpAddr,
+        mac: Option<[u8; 6]>,
+        (source, destination): (IpAddr, IpAddr),
         payload: &[u8],
     ) -> io::Result<()> {
-        match self.sockets_of(Family::of(&source)) {
-            Some(sockets) => sockets.vrrp.send(source, destination, payload),
-            None => Err(io::Error::from(io::ErrorKind::NotConnected)),
+        match (self.sockets_of(Family::of(&source)), mac) {
+            (Some(sockets), None) => sockets.vrrp.send(source, destination, payload),
+            (Some(sockets), Some(mac)) => {
+                sockets.virtual_mac.send(mac, source, destination, payload)
+            }
+            (None, _) => Err(io::Error::from(io::ErrorKind::NotConnected)),
         }
     }
 
-    /// Tells the link who has `address`.
-    pub(super) fn announce(&self, address: IpAddr) -> io::Result<()> {
+    /// Tells the link that `address` is at `mac`, or else at the interface's own.
+    pub(super) fn announce(&self, mac: Option<[u8; 6]>, address: IpAddr) -> io::Result<()> {
         let announcer = self
             .sockets_of(Family::of(&address))
             .map(|sockets| &sockets.announcer);
         // A link without hardware addresses (a tunnel, say) has nobody to tell.
-        let (Some(announcer), Some(mac)) = (announcer, self.mac) else {
+        let (Some(announcer), Some(mac)) = (announcer, mac.or(self.mac)) else {
             return Ok(());
         };
         match (announcer, address) {
@@ -229,6 +234,7 @@ impl Sockets {
         };
         Ok(Self {
             vrrp: VrrpSocket::open(interface, family)?,
+            virtual_mac: VirtualMacSocket::open(interface)?,
             announcer,
         })
     }

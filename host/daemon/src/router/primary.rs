@@ -96,6 +96,7 @@ mod tests {
             advertisement_interval: Duration::from_secs(1),
             checksum: ChecksumForm::Rfc5798,
             addresses: vec![(VIRTUAL.parse().unwrap(), 128)],
+            virtual_mac: None,
             max_learned_interval: Duration::from_secs(10),
             peers: Peers::ANYBODY,
             preempt: true,

@@ -193,6 +193,11 @@ impl Setup {
             .collect()
     }
 
+    /// Every instance with the core's number.
+    pub(super) fn instances(&self) -> impl Iterator<Item = (InstanceId, &InstanceSetup)> {
+        self.numbers.instances.iter().copied().zip(&self.instances)
+    }
+
     pub(super) fn instance(&self, id: InstanceId) -> Option<&InstanceSetup> {
         let index = usize::try_from(self.position(id)?).ok()?;
         self.instances.get(index)
@@ -290,6 +295,8 @@ fn identity(instance: &InstanceSetup) -> impl PartialEq + '_ {
         instance.version,
         instance.family(),
         matches!(instance.peers, Peers::Unicast { .. }),
+        // With another MAC it is another one to its neighbours.
+        instance.virtual_mac.as_deref(),
     )
 }
 

@@ -7,7 +7,8 @@ use std::net::IpAddr;
 use tracing::{error, info, warn};
 use vrrp::{CheckId, Family, InstanceId, InterfaceId};
 use vrrp_linux::address;
-use vrrp_linux::socket::VrrpSocket;
+use vrrp_linux::macvlan;
+use vrrp_linux::socket::{VirtualMacSocket, VrrpSocket};
 
 use crate::ipc::InstanceSetup;
 use crate::router::instance_config;
@@ -56,8 +57,20 @@ impl Guardian {
     }
 }
 
-/// Removes the addresses that a router of this host left behind.
+/// Removes the addresses that a router of this host left behind, and the interfaces of its virtual MACs.
 pub(super) async fn remove_left_over(interfaces: &[String]) {
+    // Their addresses go with them.
+    match macvlan::remove_left_over(interfaces).await {
+        Ok(removed) => {
+            for interface in removed {
+                warn!(
+                    interface,
+                    "removed the interface of a virtual MAC that a dead router had left"
+                );
+            }
+        }
+        Err(error) => error!(%error, "cannot remove left-over interfaces of virtual MACs"),
+    }
     match address::remove_left_over(interfaces).await {
         Ok(removed) => {
             for (interface, address) in removed {
@@ -73,13 +86,17 @@ fn send_priority_zero(
     source: IpAddr,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let config = instance_config(instance, |_| InterfaceId(0), CheckId);
-    let socket = VrrpSocket::open(&instance.interface, Family::of(&source))?;
-    for advertisement in vrrp::release_packets(InstanceId(0), &config, source) {
-        socket.send(
-            advertisement.source,
-            advertisement.destination,
-            &advertisement.payload,
-        )?;
+    let packets = vrrp::release_packets(InstanceId(0), &config, source);
+    if let Some(mac) = instance.mac() {
+        let socket = VirtualMacSocket::open(&instance.interface)?;
+        for it in packets {
+            socket.send(mac, it.source, it.destination, &it.payload)?;
+        }
+    } else {
+        let socket = VrrpSocket::open(&instance.interface, Family::of(&source))?;
+        for it in packets {
+            socket.send(it.source, it.destination, &it.payload)?;
+        }
     }
     Ok(())
 }

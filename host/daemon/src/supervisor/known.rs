@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use vrrp::{OnFail, Outcome, Standing, State};
+use vrrp::{Family, OnFail, Outcome, Standing, State};
 
 use super::setup::{InstancePlan, Setup};
 use crate::ipc::{GroupChange, InstanceStatus, StateChange, WorkerReport};
@@ -257,6 +257,8 @@ impl Known {
                 .iter()
                 .map(|address| format!("{}/{}", address.address, address.prefix_length))
                 .collect(),
+            virtual_mac: virtual_mac(&plan.instance),
+            accept_mode: plan.instance.accept_mode,
             master: detail
                 .and_then(|detail| detail.active)
                 .map(|(address, priority)| status::Master {
@@ -329,6 +331,15 @@ fn interfaces(detail: Option<&InstanceStatus>) -> BTreeMap<String, status::Track
             (interface.interface.clone(), track)
         })
         .collect()
+}
+
+fn virtual_mac(instance: &config::Instance) -> Option<status::VirtualMac> {
+    let family = Family::of(&instance.virtual_addresses.first()?.address);
+    let mac = instance.virtual_router_id.mac(family);
+    Some(status::VirtualMac {
+        interface: instance.virtual_mac.clone()?,
+        address: mac.map(|byte| format!("{byte:02x}")).join(":"),
+    })
 }
 
 fn on_fail_word(on_fail: OnFail) -> String {

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::num::NonZeroU8;
 
 use crate::config::{Check, Cluster, Group, Hook, Instance, Module, ModuleSource, NotifyOn};
 use crate::ipc::{
@@ -126,6 +128,16 @@ impl Setup {
             .fold(default, u64::max)
     }
 
+    /// The virtual addresses to which no packets are accepted (RFC 9568 §6.1, `Accept_Mode`): an owner always accepts them.
+    pub(super) fn refused_addresses(&self) -> BTreeSet<IpAddr> {
+        let instances = self.instances.iter().map(|plan| &plan.instance);
+        instances
+            .filter(|instance| !instance.accept_mode && instance.priority != NonZeroU8::MAX)
+            .flat_map(|instance| &instance.virtual_addresses)
+            .map(|address| address.address)
+            .collect()
+    }
+
     /// The interfaces that instances use, each once.
     pub(super) fn interfaces(&self) -> Vec<String> {
         let mut names: Vec<_> = self
@@ -169,6 +181,7 @@ pub(super) fn instance_setup(plan: &InstancePlan) -> InstanceSetup {
             .iter()
             .map(|address| (address.address, address.prefix_length))
             .collect(),
+        virtual_mac: instance.virtual_mac.clone(),
         preempt: instance.preempt,
         preempt_delay: instance.preempt_delay,
         start_delay: instance.start_delay,

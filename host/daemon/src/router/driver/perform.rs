@@ -8,8 +8,8 @@ use vrrp::{Action, Advertise, InstanceId, Instant};
 use vrrp_linux::address::DesiredAddress;
 
 use super::Driver;
-use crate::ipc::{CheckStanding, FromRouter, GroupChange, StateChange};
-use crate::router::reason;
+use crate::ipc::{CheckStanding, FromRouter, GroupChange, InstanceSetup, StateChange};
+use crate::router::{reason, virtual_macs};
 
 impl Driver {
     /// Performs every action that the core wants, in its order.
@@ -130,9 +130,10 @@ impl Driver {
             priority = advertise.priority,
             "advertising"
         );
-        if let Err(error) =
-            interface.send(advertise.source, advertise.destination, &advertise.payload)
-        {
+        let mac = self.setup.instance(advertise.instance);
+        let mac = mac.and_then(InstanceSetup::mac);
+        let addresses = (advertise.source, advertise.destination);
+        if let Err(error) = interface.send(mac, addresses, &advertise.payload) {
             // The peers will notice the silence; the link event that explains it is on its way.
             debug!(interface = interface.name, %error, "sending an advertisement failed");
         }
@@ -146,9 +147,9 @@ impl Driver {
             .addresses
             .iter()
             .map(|&(address, prefix_length)| DesiredAddress {
-                interface: setup.interface.clone(),
+                interface: setup.address_interface().to_owned(),
                 address,
-                prefix_length,
+                prefix_length: virtual_macs::prefix_length(setup, address, prefix_length),
             })
             .collect();
         // Told first: should this process die on the next line, the supervisor cleans up.
@@ -171,19 +172,35 @@ impl Driver {
     /// Passes on which addresses are wanted now, all in one go: one that moves between two instances stays.
     pub(super) fn update_addresses(&mut self) {
         if std::mem::take(&mut self.desired_changed) {
-            self.addresses
-                .set_desired(self.desired.values().flatten().cloned().collect());
+            // Before their interface goes down: that removes the IPv6 ones, which would be put back.
+            let ready = self
+                .desired
+                .iter()
+                .filter(|(instance, _)| self.has_interface(**instance));
+            let wanted = ready.flat_map(|(_, wanted)| wanted).cloned();
+            self.addresses.set_desired(wanted.collect());
+            let desired = &self.desired;
+            self.virtual_macs
+                .update(&self.setup, |instance| desired.contains_key(&instance));
         }
     }
 
+    /// Whether the interface for an instance's addresses is there and up, as far as it is ours.
+    fn has_interface(&self, instance: InstanceId) -> bool {
+        let setup = self.setup.instance(instance);
+        setup.is_some_and(|setup| self.virtual_macs.is_ready(setup))
+    }
+
     fn announce(&self, instance: InstanceId, address: IpAddr) {
+        let Some(setup) = self.setup.instance(instance) else {
+            return;
+        };
         let interface = self
-            .setup
-            .instance(instance)
-            .and_then(|setup| self.interfaces.find(&setup.interface))
+            .interfaces
+            .find(&setup.interface)
             .and_then(|id| self.interfaces.get(id));
         let Some(interface) = interface else { return };
-        if let Err(error) = interface.announce(address) {
+        if let Err(error) = interface.announce(setup.mac(), address) {
             debug!(interface = interface.name, %address, %error, "announcing failed");
         }
     }

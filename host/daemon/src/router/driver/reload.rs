@@ -37,6 +37,8 @@ impl Driver {
         }
         let kept = setup.kept(&self.setup);
         self.setup = setup;
+        // There may be other virtual MACs, also of instances that hold nothing.
+        self.desired_changed = true;
         self.tell(&FromRouter::Reloaded { kept });
         for action in later {
             self.act(now, action);

@@ -170,6 +170,13 @@ impl Supervisor {
             let message = "the router is being restarted; try again".to_owned();
             return refuse(reload.answer.take(), message);
         }
+        // What is refused until now or from then on, while the router goes over.
+        let mut refused = self.setup.refused_addresses();
+        refused.append(&mut reload.setup.refused_addresses());
+        if let Err(error) = self.firewall.refuse(refused) {
+            let message = format!("accept-mode: {}", chain(&error));
+            return refuse(reload.answer.take(), message);
+        }
         let instances: Vec<_> = reload.setup.instances.iter().map(instance_setup).collect();
         self.tell_router(ToRouter::Reload);
         self.send_router_setup(&reload.setup, &instances);
@@ -205,6 +212,7 @@ impl Supervisor {
         self.interfaces = setup.interfaces();
         self.instances = instances;
         self.setup = setup;
+        self.update_firewall();
         self.source = checked.source;
         self.keys = worker.keys;
         self.replace_worker(worker.child, worker.generation, broker);
@@ -218,7 +226,18 @@ impl Supervisor {
     /// Everything stays as it is.
     pub(super) fn reload_failed(&mut self, message: String) {
         if let Some(reload) = self.reload.take() {
+            self.update_firewall();
             refuse(reload.answer, message);
+        }
+    }
+
+    /// Refuses what the set-up in use refuses.
+    fn update_firewall(&mut self) {
+        if let Err(error) = self.firewall.refuse(self.setup.refused_addresses()) {
+            error!(
+                error = chain(&error),
+                "accept-mode: what is refused stays as it is"
+            );
         }
     }
 
