@@ -9,6 +9,7 @@ pub mod inside;
 pub mod ipv6;
 pub mod keepalived;
 pub mod metronome;
+pub mod neighbour;
 pub mod refused;
 pub mod stage;
 pub mod wire;
