@@ -195,9 +195,7 @@ pub enum SpawnError {
     #[error("cannot open a netlink socket for virtual MACs")]
     Netlink(#[source] io::Error),
     /// An interface of that name is there and was not made here.
-    #[error(
-        "there is an interface {name} that does not belong to vrrp-host; delete it, or write `virtual-mac = \"NAME\"` with another name"
-    )]
+    #[error("there is an interface {name} that does not belong to vrrp-host")]
     NameTaken {
         /// The macvlan's name.
         name: String,
@@ -226,6 +224,15 @@ pub enum SpawnError {
 /// When the kernel cannot be asked, or refuses to remove one.
 pub async fn remove_left_over(parents: &[String]) -> io::Result<Vec<String>> {
     keeper::remove_all(&Kernel::connect()?, parents).await
+}
+
+/// Which of these names cannot be those of macvlans, because other interfaces have them.
+///
+/// # Errors
+///
+/// When the kernel cannot be asked.
+pub async fn taken_names(names: &[String]) -> io::Result<Vec<String>> {
+    keeper::foreign(&Kernel::connect()?, names).await
 }
 
 async fn begin(

@@ -64,8 +64,7 @@ impl Keeper {
     /// # Errors
     /// When the kernel cannot be asked; refusals are events.
     pub(super) async fn pass(&mut self) -> io::Result<Vec<MacvlanEvent>> {
-        self.remove_unwanted().await?;
-        let links = self.kernel.links().await?;
+        let links = self.remove_unwanted().await?;
         self.prepared
             .retain(|index| links.iter().any(|link| link.index == *index));
         let mut events = Vec::new();
@@ -91,8 +90,10 @@ impl Keeper {
     }
 
     /// Deletes the macvlans of ours that are not wanted, or not as they are; also those that an earlier run left under a name that is wanted.
-    async fn remove_unwanted(&mut self) -> io::Result<()> {
-        let links = self.kernel.links().await?;
+    /// Returns the interfaces that there are then.
+    async fn remove_unwanted(&mut self) -> io::Result<Vec<Link>> {
+        let mut links = self.kernel.links().await?;
+        let mut gone = Vec::new();
         let named = |link: &&Link| link.is_ours() && self.names.contains(&link.name);
         for link in links.iter().filter(named) {
             let parent = links.iter().find(|it| Some(it.index) == link.parent);
@@ -104,9 +105,10 @@ impl Keeper {
                 self.changed.entry(parent).or_insert(changed);
             }
             self.kernel.delete(link.index).await?;
-            self.prepared.remove(&link.index);
+            gone.push(link.index);
         }
-        Ok(())
+        links.retain(|link| !gone.contains(&link.index));
+        Ok(links)
     }
 
     /// True when it is there and up, false when it is there and down, or cannot be there without its parent.
@@ -204,6 +206,13 @@ impl DesiredMacvlan {
                 parent.name == self.parent && link.parent == Some(parent.index)
             })
     }
+}
+
+/// Which of these names interfaces have that were not made here.
+pub(super) async fn foreign(kernel: &Kernel, names: &[String]) -> io::Result<Vec<String>> {
+    let links = kernel.links().await?.into_iter();
+    let foreign = links.filter(|link| !link.is_ours() && names.contains(&link.name));
+    Ok(foreign.map(|link| link.name).collect())
 }
 
 /// Deletes every macvlan of ours on these interfaces, puts back what was changed there, and returns the names of what it deleted.

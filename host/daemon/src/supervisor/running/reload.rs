@@ -87,7 +87,10 @@ impl Supervisor {
         let (options, source, plan) = (self.options.clone(), checked.source.clone(), setup.clone());
         let events = self.events.clone();
         tokio::spawn(async move {
-            let keys = prepare::compile_modules(&options, &source, &plan).await;
+            let keys = match prepare::check_virtual_macs(&source, &plan).await {
+                Ok(()) => prepare::compile_modules(&options, &source, &plan).await,
+                Err(failure) => Err(failure),
+            };
             let keys = keys.map_err(|failure| failure.to_string());
             let _ = events.send(Event::Compiled { number, keys }).await;
         });
