@@ -242,7 +242,7 @@ async fn begin(
     let notifications = Notifications::subscribe().map_err(SpawnError::Netlink)?;
     let mut keeper = Keeper::new(kernel);
     keeper.set_desired(desired.clone());
-    let mut events = keeper.pass().await.map_err(SpawnError::Netlink)?;
+    let mut events = keeper.pass(|| false).await.map_err(SpawnError::Netlink)?;
     let failed = events
         .iter()
         .position(|event| matches!(event, MacvlanEvent::Failed { .. }));
@@ -250,7 +250,7 @@ async fn begin(
         failed.map(|position| events.swap_remove(position))
     {
         keeper.set_desired(Vec::new());
-        keeper.pass().await.map_err(SpawnError::Netlink)?;
+        keeper.pass(|| false).await.map_err(SpawnError::Netlink)?;
         if error.kind() == io::ErrorKind::AlreadyExists {
             return Err(SpawnError::NameTaken { name });
         }
@@ -292,7 +292,7 @@ impl Worker {
                 request = self.requests.recv() => {
                     let Some(desired) = request else {
                         self.keeper.set_desired(Vec::new());
-                        self.keeper.pass().await?;
+                        self.keeper.pass(|| false).await?;
                         return Ok(());
                     };
                     self.keeper.set_desired(desired);
@@ -300,7 +300,9 @@ impl Worker {
                 changed = self.notifications.changed() => changed?,
                 () = tokio::time::sleep(RETRY_INTERVAL), if retry => {}
             }
-            for event in self.keeper.pass().await? {
+            let requests = &self.requests;
+            let outdated = || !requests.is_empty() || requests.is_closed();
+            for event in self.keeper.pass(outdated).await? {
                 self.tell(event);
             }
         }

@@ -59,16 +59,21 @@ impl Keeper {
         standings.any(|standing| matches!(standing, Standing::Failed(_)))
     }
 
-    /// Looks at everything once and does what is to be done. It tells what is new to the owner.
+    /// Looks at everything once and does what is to be done, until it is `outdated`. It tells what is new to the owner.
     ///
     /// # Errors
     /// When the kernel cannot be asked; refusals are events.
-    pub(super) async fn pass(&mut self) -> io::Result<Vec<MacvlanEvent>> {
+    pub(super) async fn pass(
+        &mut self,
+        outdated: impl Fn() -> bool,
+    ) -> io::Result<Vec<MacvlanEvent>> {
         let links = self.remove_unwanted().await?;
         self.prepared
             .retain(|index| links.iter().any(|link| link.index == *index));
         let mut events = Vec::new();
-        for want in self.desired.clone() {
+        // Up first: addresses wait for it, and nothing waits for the others, which take longer.
+        let (up, down): (Vec<_>, Vec<_>) = self.desired.iter().cloned().partition(|it| it.up);
+        for want in up.into_iter().chain(down) {
             let result = self.bring_about(&want, &links).await;
             let standing = match &result {
                 Ok(true) => Standing::Up,
@@ -76,14 +81,16 @@ impl Keeper {
                 Err(error) => Standing::Failed(error.kind()),
             };
             let name = want.name;
-            if self.reported.insert(name.clone(), standing) == Some(standing) {
-                continue;
+            if self.reported.insert(name.clone(), standing) != Some(standing) {
+                events.push(match result {
+                    Ok(true) => MacvlanEvent::Up { name },
+                    Ok(false) => MacvlanEvent::Down { name },
+                    Err(error) => MacvlanEvent::Failed { name, error },
+                });
             }
-            events.push(match result {
-                Ok(true) => MacvlanEvent::Up { name },
-                Ok(false) => MacvlanEvent::Down { name },
-                Err(error) => MacvlanEvent::Failed { name, error },
-            });
+            if outdated() {
+                return Ok(events);
+            }
         }
         self.restore_parents(&links);
         Ok(events)
@@ -104,9 +111,9 @@ impl Keeper {
             if let (Some(parent), Some(changed)) = (link.parent, changed_by(link)) {
                 self.changed.entry(parent).or_insert(changed);
             }
-            self.kernel.delete(link.index).await?;
             gone.push(link.index);
         }
+        self.kernel.delete(&gone).await?;
         links.retain(|link| !gone.contains(&link.index));
         Ok(links)
     }
@@ -156,7 +163,7 @@ impl Keeper {
                 Ok(link)
             }
             Err(error) => {
-                self.kernel.delete(link.index).await?;
+                self.kernel.delete(&[link.index]).await?;
                 Err(error)
             }
         }
@@ -218,7 +225,7 @@ pub(super) async fn foreign(kernel: &Kernel, names: &[String]) -> io::Result<Vec
 /// Deletes every macvlan of ours on these interfaces, puts back what was changed there, and returns the names of what it deleted.
 pub(super) async fn remove_all(kernel: &Kernel, parents: &[String]) -> io::Result<Vec<String>> {
     let links = kernel.links().await?;
-    let mut removed = Vec::new();
+    let (mut indices, mut removed) = (Vec::new(), Vec::new());
     let mut changes = BTreeMap::new();
     for link in links.iter().filter(|link| link.is_ours()) {
         let parent = links.iter().find(|it| Some(it.index) == link.parent);
@@ -228,9 +235,10 @@ pub(super) async fn remove_all(kernel: &Kernel, parents: &[String]) -> io::Resul
         if let Some(changed) = changed_by(link) {
             changes.entry(parent.index).or_insert(changed);
         }
-        kernel.delete(link.index).await?;
+        indices.push(link.index);
         removed.push(link.name.clone());
     }
+    kernel.delete(&indices).await?;
     changes.values().for_each(restore);
     Ok(removed)
 }

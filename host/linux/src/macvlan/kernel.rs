@@ -21,6 +21,9 @@ use tokio::task::JoinHandle;
 
 use super::GROUP;
 
+/// The link group of the macvlans that are deleted together: "vrrp". Whoever finds one may delete it.
+const DOOMED: u32 = u32::from_be_bytes(*b"vrrp");
+
 /// A connection to the kernel's interfaces.
 pub(super) struct Kernel {
     handle: rtnetlink::Handle,
@@ -49,7 +52,7 @@ impl Link {
     /// It was made here: a macvlan in bridge mode with our group and a virtual MAC.
     pub(super) fn is_ours(&self) -> bool {
         self.macvlan == Some(MacVlanMode::Bridge)
-            && self.group == GROUP
+            && matches!(self.group, GROUP | DOOMED)
             && matches!(self.mac, Some([0x00, 0x00, 0x5E, 0x00, 1 | 2, _]))
     }
 }
@@ -115,13 +118,29 @@ impl Kernel {
             .await
     }
 
-    /// Deletes an interface; one that is gone already is no error.
-    pub(super) async fn delete(&self, index: u32) -> io::Result<()> {
-        let deleted = self.handle.link().del(index).execute().await;
-        match deleted.map_err(io_error) {
+    /// Deletes interfaces; one that is gone already is no error.
+    ///
+    /// The kernel waits for every processor after it has taken an interface down, for some 10 milliseconds. For a whole group it waits once.
+    pub(super) async fn delete(&self, indices: &[u32]) -> io::Result<()> {
+        let forgive = |result: io::Result<()>| match result {
             Err(error) if is(&error, Errno::NODEV) => Ok(()),
             result => result,
+        };
+        if let [index] = indices {
+            let deleted = self.handle.link().del(*index).execute().await;
+            return forgive(deleted.map_err(io_error));
         }
+        for index in indices {
+            let message = LinkUnspec::new_with_index(*index).link_group(DOOMED);
+            forgive(self.change(message).await)?;
+        }
+        if indices.is_empty() {
+            return Ok(());
+        }
+        let mut message = LinkMessage::default();
+        message.attributes.push(LinkAttribute::Group(DOOMED));
+        let deleted = self.handle.link().del_with_message(message).execute().await;
+        forgive(deleted.map_err(io_error))
     }
 
     async fn change(&self, message: LinkMessageBuilder<LinkUnspec>) -> io::Result<()> {
