@@ -1,4 +1,4 @@
-//! `cargo xtask demo | test | setup`: what a newcomer types first.
+//! `cargo xtask demo | test | sim | fuzz | setup`: what a newcomer types first.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -7,11 +7,14 @@
 
 mod cargo;
 mod demo;
+mod fuzz;
 mod rules;
 mod setup;
+mod sim;
 mod terminal;
 mod test;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 use std::{io, process, thread};
 
@@ -33,6 +36,15 @@ enum Command {
     Demo(demo::Arguments),
     /// Run every check and test there is.
     Test,
+    /// Simulate many hosts around the protocol core: `--seeds N --from S`, or `--seed S` to read what happens in one.
+    #[command(disable_help_flag = true)]
+    Sim {
+        /// What the simulator takes; `--help` tells.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Look for inputs that break the core, with libFuzzer; what it finds new goes to the corpus.
+    Fuzz(fuzz::Arguments),
     /// Install what demo and test need: compilation targets and Debian packages.
     Setup,
 }
@@ -52,6 +64,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Test => test::run(),
+        Command::Sim { arguments } => sim::run(&arguments),
+        Command::Fuzz(arguments) => fuzz::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Setup => setup::run().map(|()| ExitCode::SUCCESS),
     }
 }

@@ -48,8 +48,14 @@ pub(crate) struct Instance {
     pub(crate) virtual_addresses: Vec<String>,
     /// The MAC of the virtual router; null when it speaks from its interface's own.
     pub(crate) virtual_mac: Option<VirtualMac>,
-    /// Whether packets to the virtual addresses are accepted by a node that does not own them.
+    /// Whether packets to the shared addresses are accepted by a node that does not own them.
     pub(crate) accept_mode: bool,
+    /// Addresses that come and go with them and are not advertised.
+    pub(crate) excluded_addresses: Vec<String>,
+    /// Routes that come and go with them, in the words of `ip route`.
+    pub(crate) routes: Vec<String>,
+    /// Rules that come and go with them, in the words of `ip rule`.
+    pub(crate) rules: Vec<String>,
     /// The MASTER as this node knows it; null when none is known.
     pub(crate) master: Option<Master>,
     /// Whether it was asked to leave the addresses to others, until `undrain`.
@@ -58,8 +64,34 @@ pub(crate) struct Instance {
     pub(crate) tracks: BTreeMap<String, Track>,
     /// The tracked interfaces beside its own, by name.
     pub(crate) interfaces: BTreeMap<String, Track>,
+    pub(crate) authentication: Authentication,
     /// Counters in the words of RFC 8347.
     pub(crate) counters: BTreeMap<String, u64>,
+}
+
+/// How an instance knows the advertisements of its peers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Authentication {
+    /// `none`, `password` or `hmac`.
+    pub(crate) method: String,
+    /// `receive-only`, `permissive` or `enforce`; null without keys.
+    pub(crate) mode: Option<String>,
+    /// The number of the key that this node signs with; null when it does not sign.
+    pub(crate) active_key: Option<u8>,
+    /// The last advertisement that was not known to come from a peer; null when there was none.
+    pub(crate) last_failure: Option<AuthenticationFailure>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct AuthenticationFailure {
+    /// Who it says has sent it.
+    pub(crate) source: String,
+    /// What is wrong with it.
+    pub(crate) error: String,
+    /// When it arrived, RFC 3339 in UTC.
+    pub(crate) at: String,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

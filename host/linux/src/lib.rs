@@ -6,7 +6,7 @@
 //! | [`socket`] | VRRP datagrams | `CAP_NET_RAW` |
 //! | [`arp`] | gratuitous ARP | `CAP_NET_RAW` |
 //! | [`ndp`] | unsolicited neighbour advertisements | `CAP_NET_RAW` |
-//! | [`address`] | the state of interfaces; virtual addresses kept in place | `CAP_NET_ADMIN` |
+//! | [`netlink`] | the state of interfaces; addresses, routes and rules kept in place | `CAP_NET_ADMIN` |
 //! | [`firewall`] | packets that the host must not accept | `CAP_NET_ADMIN` |
 //! | [`macvlan`] | virtual MACs: an interface for each | `CAP_NET_ADMIN` |
 //! | [`link`] | whether an interface exists | nothing |
@@ -17,13 +17,13 @@
 //!
 //! Nothing here decides anything about VRRP; that is the crate `vrrp`.
 
-pub mod address;
 pub mod arp;
 pub mod clock;
 pub mod firewall;
 pub mod link;
 pub mod macvlan;
 pub mod ndp;
+pub mod netlink;
 mod packet_socket;
 pub mod process;
 pub mod rights;

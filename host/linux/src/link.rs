@@ -1,4 +1,4 @@
-//! Interfaces by name, for callers that ask once; [`crate::address`] keeps watching.
+//! Interfaces by name, for callers that ask once; [`crate::netlink`] keeps watching.
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, netdevice, socket_with};
 

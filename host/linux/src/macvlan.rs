@@ -27,7 +27,7 @@ use vrrp::{Family, VirtualRouterId};
 use keeper::Keeper;
 use kernel::{Kernel, Notifications};
 
-/// The link group of the macvlans made here: the IP protocol number of VRRP, as with [`ADDRESS_PROTOCOL`](crate::address::ADDRESS_PROTOCOL).
+/// The link group of the macvlans made here: the IP protocol number of VRRP, as on everything that vrrp-host adds to the kernel.
 pub const GROUP: u32 = 112;
 
 /// How long a refused macvlan waits for the next attempt, unless an interface changes before.
@@ -216,14 +216,14 @@ pub enum SpawnError {
     Thread(#[source] io::Error),
 }
 
-/// Removes the macvlans in [`GROUP`] on these interfaces, which a router left behind when it was killed, puts back what was changed there, and
-/// returns the names of those that it removed. Interfaces that do not exist have none.
+/// Removes the macvlans in [`GROUP`], which a router left behind when it was killed, puts back what was changed for them, and
+/// returns the names of those that it removed.
 ///
 /// # Errors
 ///
 /// When the kernel cannot be asked, or refuses to remove one.
-pub async fn remove_left_over(parents: &[String]) -> io::Result<Vec<String>> {
-    keeper::remove_all(&Kernel::connect()?, parents).await
+pub async fn remove_left_over() -> io::Result<Vec<String>> {
+    keeper::remove_all(&Kernel::connect()?).await
 }
 
 /// Which of these names cannot be those of macvlans, because other interfaces have them.

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use rustix::mm::{MlockAllFlags, mlockall};
 use rustix::process::{
-    Resource, Rlimit, Signal, getppid, set_parent_process_death_signal, setrlimit,
+    DumpableBehavior, Resource, Rlimit, Signal, getppid, set_dumpable_behavior,
+    set_parent_process_death_signal, setrlimit,
 };
 
 /// How long a real-time process may run without ever waiting: the kernel then sends `SIGXCPU`, which ends it.
@@ -111,6 +112,13 @@ pub enum RealtimeError {
 pub fn lock_memory() -> io::Result<()> {
     mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE | MlockAllFlags::ONFAULT)?;
     Ok(())
+}
+
+/// Keeps this process's memory out of core dumps, and out of the reach of debuggers without `CAP_SYS_PTRACE`. The programs it
+/// starts have to ask for it themselves.
+pub fn forbid_core_dumps() {
+    // The kernel refuses no process that asks for less.
+    _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }
 
 // JUSTIFICATION: rustix leaves out the scheduler calls, whose meaning libcs disagree about, and no other dependency has them.

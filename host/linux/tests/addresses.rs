@@ -8,15 +8,13 @@
 mod common;
 
 use std::net::{IpAddr, UdpSocket};
-use std::time::Instant;
 
-use common::{Namespace, PATIENCE, is_root, readable};
-use vrrp_linux::address::{
-    AddressThread, DesiredAddress, LinkState, NetlinkEvent, remove_left_over_blocking,
-};
+use common::objects::{VIP, address};
+use common::watched::Watched;
+use common::{Namespace, is_root};
 use vrrp_linux::ndp::NdpSocket;
+use vrrp_linux::netlink::{Address, LinkState, NetlinkEvent, Object, remove_left_over_blocking};
 
-const VIP: &str = "172.27.0.247";
 const SHOW: &str = "-d address show dev eth0";
 
 #[test]
@@ -31,12 +29,12 @@ fn an_address_is_added_and_removed() {
     assert!(link.mac.is_some(), "{link:?}");
     assert_eq!(link.addresses[0], (IpAddr::from([172, 27, 0, 1]), 24));
 
-    thread.set_desired(&[VIP, "fd00::247"]);
+    thread.desire_addresses(&[VIP, "fd00::247"]);
     let mut present = [thread.next_present(), thread.next_present()];
     present.sort();
     assert_eq!(
         present,
-        [(VIP.to_owned(), false), ("fd00::247".to_owned(), false)]
+        [(text_of(VIP), false), (text_of("fd00::247"), false)]
     );
     let shown = one.ip(SHOW);
     assert!(
@@ -48,10 +46,10 @@ fn an_address_is_added_and_removed() {
         "{shown}"
     );
 
-    thread.set_desired(&[]);
+    thread.desire_addresses(&[]);
     let mut absent = [thread.next_absent(), thread.next_absent()];
     absent.sort();
-    assert_eq!(absent, [VIP, "fd00::247"]);
+    assert_eq!(absent, [text_of(VIP), text_of("fd00::247")]);
     let shown = one.ip(SHOW);
     assert!(!shown.contains("247"), "{shown}");
     assert!(shown.contains("172.27.0.1/24"), "{shown}");
@@ -72,7 +70,7 @@ fn an_ipv6_address_is_usable_at_once_and_on_two_hosts_for_a_moment() {
     }
     let threads = hosts.map(|host| {
         let thread = Watched::spawn(host, &["eth0"]);
-        thread.set_desired(&ADDRESSES);
+        thread.desire_addresses(&ADDRESSES);
         for _ in ADDRESSES {
             thread.next_present();
             let shown = host.ip(SHOW);
@@ -105,7 +103,7 @@ fn an_ipv6_address_is_usable_at_once_and_on_two_hosts_for_a_moment() {
         host.run(|| UdpSocket::bind("[fd00::247]:0").unwrap());
     }
     for (host, thread) in hosts.iter().zip(&threads) {
-        thread.set_desired(&[]);
+        thread.desire_addresses(&[]);
         for _ in ADDRESSES {
             thread.next_absent();
         }
@@ -130,7 +128,7 @@ fn an_ipv6_address_without_network_is_nobodys_source() {
         words.find(|word| *word == "src").unwrap();
         words.next().unwrap().to_owned()
     };
-    thread.set_desired(&["fd00::247"]);
+    thread.desire_addresses(&["fd00::247"]);
     thread.next_present();
     assert_eq!(source_for("fd00::246"), "fd00::1");
     // What the kernel would do otherwise.
@@ -138,11 +136,9 @@ fn an_ipv6_address_without_network_is_nobodys_source() {
     assert_eq!(source_for("fd00::9247"), "fd00::9246");
 
     // With a network it is an address like any other.
-    let prefix_length = 64;
-    thread.thread.set_desired(vec![DesiredAddress {
-        interface: "eth0".to_owned(),
-        address: "fd00:1::247".parse().unwrap(),
-        prefix_length,
+    thread.desire(&[Address {
+        prefix_length: 64,
+        ..address("fd00:1::247")
     }]);
     thread.next_absent();
     thread.next_present();
@@ -166,7 +162,7 @@ fn a_virtual_or_unproven_link_local_address_is_not_the_interfaces_own() {
             .collect()
     };
     assert_eq!(link_locals(&thread.next_link()), [own]);
-    thread.set_desired(&["fe80::51"]);
+    thread.desire_addresses(&["fe80::51"]);
     thread.next_present();
     // The kernel makes an address of its own again, and looks for a second to see whether it is unique.
     one.ip("link set eth0 down");
@@ -189,14 +185,14 @@ fn the_last_set_wins() {
     let (one, _other) = Namespace::pair();
     let thread = Watched::spawn(&one, &["eth0"]);
     for _ in 0..100 {
-        thread.set_desired(&[VIP]);
-        thread.set_desired(&[]);
+        thread.desire_addresses(&[VIP]);
+        thread.desire_addresses(&[]);
     }
-    thread.set_desired(&[VIP, "172.27.0.248"]);
+    thread.desire_addresses(&[VIP, "172.27.0.248"]);
     one.wait_until(SHOW, |shown| {
         shown.contains("247/32") && shown.contains("248/32")
     });
-    thread.set_desired(&["172.27.0.248"]);
+    thread.desire_addresses(&["172.27.0.248"]);
     one.wait_until(SHOW, |shown| {
         !shown.contains("247/32") && shown.contains("248/32")
     });
@@ -209,39 +205,13 @@ fn an_address_deleted_by_hand_is_put_back() {
     }
     let (one, _other) = Namespace::pair();
     let thread = Watched::spawn(&one, &["eth0"]);
-    thread.set_desired(&[VIP]);
-    assert_eq!(thread.next_present(), (VIP.to_owned(), false));
+    thread.desire_addresses(&[VIP]);
+    assert_eq!(thread.next_present(), (text_of(VIP), false));
     for _ in 0..10 {
         one.ip("address delete 172.27.0.247/32 dev eth0");
-        assert_eq!(thread.next_present(), (VIP.to_owned(), true));
+        assert_eq!(thread.next_present(), (text_of(VIP), true));
         assert!(one.ip(SHOW).contains("247/32"));
     }
-}
-
-#[test]
-fn a_storm_of_changes_hides_nothing() {
-    if !is_root("a_storm_of_changes_hides_nothing") {
-        return;
-    }
-    let (one, _other) = Namespace::pair();
-    one.ip("link add many0 type veth peer name many1");
-    let thread = Watched::spawn(&one, &["eth0"]);
-    thread.set_desired(&[VIP]);
-    assert_eq!(thread.next_present(), (VIP.to_owned(), false));
-    // More notifications at once than the socket's buffer holds.
-    let mut batch = String::new();
-    for number in 0..8000 {
-        let (high, low) = (number / 250, number % 250 + 1);
-        batch += &format!("address add 10.9.{high}.{low}/32 dev many0\n");
-    }
-    batch += "link delete many0\n";
-    batch += "address delete 172.27.0.247/32 dev eth0\n";
-    let file = std::env::temp_dir().join(format!("vl-batch-{}", std::process::id()));
-    std::fs::write(&file, batch).unwrap();
-    one.ip(&format!("-batch {}", file.display()));
-    std::fs::remove_file(&file).unwrap();
-    assert_eq!(thread.next_present(), (VIP.to_owned(), true));
-    assert!(one.ip(SHOW).contains("247/32"));
 }
 
 #[test]
@@ -251,15 +221,12 @@ fn the_administrators_address_stays() {
     }
     let (one, _other) = Namespace::pair();
     let thread = Watched::spawn(&one, &["eth0"]);
-    thread.set_desired(&["172.27.0.1"]);
-    assert_eq!(thread.next_present(), ("172.27.0.1".to_owned(), false));
+    thread.desire_addresses(&["172.27.0.1"]);
+    assert_eq!(thread.next_present(), (text_of("172.27.0.1"), false));
     assert!(!one.ip(SHOW).contains("172.27.0.1/32"));
-    thread.set_desired(&[]);
+    thread.desire_addresses(&[]);
     let event = thread.next(|event| !matches!(event, NetlinkEvent::Link(_)));
-    assert!(
-        matches!(event, NetlinkEvent::AddressKept { .. }),
-        "{event:?}"
-    );
+    assert!(matches!(event, NetlinkEvent::Kept { .. }), "{event:?}");
     assert!(one.ip(SHOW).contains("172.27.0.1/24"));
 }
 
@@ -303,22 +270,22 @@ fn an_interface_that_is_created_again_gets_its_addresses_back() {
         addresses: Vec::new(),
     };
     assert_eq!(thread.next_link(), missing);
-    thread.set_desired(&[VIP]);
+    thread.desire_addresses(&[VIP]);
 
     one.ip("link add eth0 type veth peer name peer0");
     let first = thread.next_link().index;
     assert!(first.is_some());
-    assert_eq!(thread.next_present(), (VIP.to_owned(), false));
+    assert_eq!(thread.next_present(), (text_of(VIP), false));
     one.ip("link set peer0 up");
     one.ip("link set eth0 up");
     thread.next_link_that(|link| link.up);
 
     one.ip("link delete eth0");
-    assert_eq!(thread.next_absent(), VIP);
+    assert_eq!(thread.next_absent(), text_of(VIP));
     one.ip("link add eth0 type veth peer name peer0");
     let second = thread.next_link_that(|link| link.index.is_some()).index;
     assert_ne!(first, second);
-    assert_eq!(thread.next_present(), (VIP.to_owned(), true));
+    assert_eq!(thread.next_present(), (text_of(VIP), true));
     assert!(one.ip(SHOW).contains("247/32"));
 }
 
@@ -334,14 +301,11 @@ fn an_address_that_cannot_be_added_is_reported_and_tried_again() {
     };
     ipv6(1);
     let thread = Watched::spawn(&one, &["eth0"]);
-    thread.set_desired(&["fd00::247"]);
+    thread.desire_addresses(&["fd00::247"]);
     let event = thread.next(|event| !matches!(event, NetlinkEvent::Link(_)));
-    assert!(
-        matches!(event, NetlinkEvent::AddressFailed { .. }),
-        "{event:?}"
-    );
+    assert!(matches!(event, NetlinkEvent::Failed { .. }), "{event:?}");
     ipv6(0);
-    assert_eq!(thread.next_present(), ("fd00::247".to_owned(), false));
+    assert_eq!(thread.next_present(), (text_of("fd00::247"), false));
 }
 
 #[test]
@@ -350,102 +314,66 @@ fn left_over_addresses_are_removed_and_no_others() {
         return;
     }
     let (one, _other) = Namespace::pair();
-    let eth0 = ["eth0".to_owned(), "missing0".to_owned()];
+    one.ip("link add eth1 type veth peer name eth2");
+    one.ip("address add 172.27.1.247/24 dev eth1");
     let thread = Watched::spawn(&one, &["eth0"]);
-    thread.set_desired(&[VIP, "fd00::247"]);
-    thread.next_present();
-    thread.next_present();
+    let elsewhere = Address {
+        interface: "eth1".to_owned(),
+        ..address("172.27.1.1")
+    };
+    let mut objects = [address(VIP), address("fd00::247"), elsewhere];
+    thread.desire(&objects);
+    for _ in &objects {
+        thread.next_present();
+    }
     drop(thread);
 
-    let elsewhere = one.run(|| remove_left_over_blocking(&["lo".to_owned()]).unwrap());
-    assert_eq!(elsewhere, []);
-    let mut removed = one.run(|| remove_left_over_blocking(&eth0).unwrap());
+    let mut removed = one.run(|| remove_left_over_blocking().unwrap());
     removed.sort();
-    let address = |text: &str| ("eth0".to_owned(), text.parse::<IpAddr>().unwrap());
-    assert_eq!(removed, [address(VIP), address("fd00::247")]);
+    objects.sort();
+    assert_eq!(removed, objects.map(Object::from));
+    assert!(one.ip("address show dev eth1").contains("172.27.1.247/24"));
     let shown = one.ip(SHOW);
     assert!(!shown.contains("247"), "{shown}");
     assert!(shown.contains("172.27.0.1/24"), "{shown}");
-    assert_eq!(one.run(|| remove_left_over_blocking(&eth0).unwrap()), []);
+    assert_eq!(one.run(|| remove_left_over_blocking().unwrap()), []);
 }
 
-/// An address thread, and the events that a test has not asked for yet.
-struct Watched {
-    thread: AddressThread,
+#[test]
+fn label_scope_and_another_interface_are_as_desired() {
+    if !is_root("label_scope_and_another_interface_are_as_desired") {
+        return;
+    }
+    let (one, _other) = Namespace::pair();
+    one.ip("link add eth1 type veth peer name eth2");
+    let thread = Watched::spawn(&one, &["eth0"]);
+    let labelled = |label: Option<&str>, scope| Address {
+        interface: "eth1".to_owned(),
+        prefix_length: 24,
+        label: label.map(str::to_owned),
+        scope,
+        ..address("192.0.2.1")
+    };
+    thread.desire(&[labelled(Some("eth1:v"), 253)]);
+    thread.next_present();
+    let shown = one.ip("-d address show dev eth1");
+    assert!(
+        shown.contains("inet 192.0.2.1/24 scope link eth1:v"),
+        "{shown}"
+    );
+    // Another label is another address to the kernel, but it cannot have both.
+    thread.desire(&[labelled(None, 200)]);
+    thread.next_absent();
+    thread.next_present();
+    let shown = one.ip("-d address show dev eth1");
+    assert!(
+        shown.contains("inet 192.0.2.1/24 scope site eth1"),
+        "{shown}"
+    );
+    assert_eq!(shown.matches("192.0.2.1/24").count(), 1, "{shown}");
 }
 
-impl Watched {
-    fn spawn(namespace: &Namespace, interfaces: &[&str]) -> Self {
-        let interfaces = interfaces.iter().map(|&name| name.to_owned()).collect();
-        let thread = namespace.run(|| AddressThread::spawn(interfaces).unwrap());
-        Self { thread }
-    }
-
-    fn set_desired(&self, addresses: &[&str]) {
-        let desired = addresses.iter().map(|address| {
-            let address: IpAddr = address.parse().unwrap();
-            DesiredAddress {
-                interface: "eth0".to_owned(),
-                address,
-                prefix_length: if address.is_ipv4() { 32 } else { 128 },
-            }
-        });
-        self.thread.set_desired(desired.collect());
-    }
-
-    /// The next event that matters; those before it do not.
-    #[track_caller]
-    fn next(&self, matters: impl Fn(&NetlinkEvent) -> bool) -> NetlinkEvent {
-        let deadline = Instant::now() + PATIENCE;
-        let mut others = Vec::new();
-        loop {
-            while let Some(event) = self.thread.try_recv() {
-                assert!(!matches!(event, NetlinkEvent::Stopped { .. }), "{event:?}");
-                if matters(&event) {
-                    return event;
-                }
-                others.push(event);
-            }
-            assert!(
-                readable(&self.thread, deadline),
-                "it did not happen, but {others:?}"
-            );
-        }
-    }
-
-    #[track_caller]
-    fn next_link(&self) -> LinkState {
-        self.next_link_that(|_| true)
-    }
-
-    #[track_caller]
-    fn next_link_that(&self, matters: impl Fn(&LinkState) -> bool) -> LinkState {
-        let event = self.next(|event| matches!(event, NetlinkEvent::Link(link) if matters(link)));
-        let NetlinkEvent::Link(link) = event else {
-            unreachable!("it was asked for");
-        };
-        link
-    }
-
-    /// Its address, and whether it was restored.
-    #[track_caller]
-    fn next_present(&self) -> (String, bool) {
-        let event = self.next(|event| !matches!(event, NetlinkEvent::Link(_)));
-        let NetlinkEvent::AddressPresent {
-            address, restored, ..
-        } = event
-        else {
-            panic!("{event:?}");
-        };
-        (address.to_string(), restored)
-    }
-
-    #[track_caller]
-    fn next_absent(&self) -> String {
-        let event = self.next(|event| !matches!(event, NetlinkEvent::Link(_)));
-        let NetlinkEvent::AddressAbsent { address, .. } = event else {
-            panic!("{event:?}");
-        };
-        address.to_string()
-    }
+/// An address of eth0 as events show it.
+fn text_of(text: &str) -> String {
+    address(text).to_string()
 }

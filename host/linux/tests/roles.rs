@@ -12,7 +12,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 
 use common::{PATIENCE, is_root};
 use procfs::process::Process;
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, dumpable_behavior, setrlimit};
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
 use vrrp_linux::role::{self, DieWithParentError, RealtimeError};
 
@@ -79,6 +79,12 @@ fn rights_and_scheduling_are_as_asked_for() {
 }
 
 #[test]
+fn a_process_with_secrets_leaves_no_core_dump() {
+    let mut child = Spawned::role("secretive");
+    assert_eq!(child.line(), "Dumpable, then NotDumpable");
+}
+
+#[test]
 fn what_is_not_permitted_is_reported() {
     let mut child = Spawned::role("unprivileged");
     assert_eq!(child.line(), "not permitted, not permitted");
@@ -108,6 +114,11 @@ fn as_child() {
             );
             let thread = rustix::thread::gettid().as_raw_nonzero();
             format!("{:?} {:?} {:?}\n{thread}", results.0, results.1, results.2)
+        }
+        "secretive" => {
+            let before = dumpable_behavior().unwrap();
+            role::forbid_core_dumps();
+            format!("{before:?}, then {:?}", dumpable_behavior().unwrap())
         }
         "unprivileged" => {
             let nothing = Rlimit {

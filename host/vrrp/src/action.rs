@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::time::Duration;
 
-use crate::{CheckId, Command, GroupId, InstanceId, InterfaceId};
+use crate::{AuthenticationError, CheckId, Command, GroupId, InstanceId, InterfaceId, Signing};
 
 /// Something for the driver to perform, in the order of [`Router::poll_action`](crate::Router::poll_action).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +71,8 @@ pub enum Difference {
     Addresses(Vec<IpAddr>),
     /// It too claims to own the addresses (priority 255, RFC 9568 §8.3.2).
     Owner,
+    /// It has no good signature, which is tolerated until the roll-out of signatures is complete.
+    Authentication(AuthenticationError),
 }
 
 /// An advertisement to send.
@@ -84,10 +86,12 @@ pub struct Advertise {
     pub source: IpAddr,
     /// Destination address of the IP header.
     pub destination: IpAddr,
-    /// The VRRP message, built once per change and shared by all advertisements until the next one.
+    /// The VRRP message without a trailer, built once per change and shared by all advertisements until the next one.
     pub payload: Arc<[u8]>,
     /// The priority in it; 0 when it gives the address away.
     pub priority: u8,
+    /// How to sign it when it is sent: what goes on the wire is made by [`Signer::datagram`](crate::Signer::datagram).
+    pub signing: Option<Signing>,
 }
 
 /// The state of an instance as users see it. FAULT is the RFC's Initialize with a reason to stay there.

@@ -5,6 +5,8 @@ use core::net::IpAddr;
 use core::num::{NonZeroU8, NonZeroU16};
 use core::time::Duration;
 
+use crate::Authentication;
+
 /// Names a virtual router (an instance of cluster.toml) between driver and core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InstanceId(pub u32);
@@ -211,8 +213,12 @@ pub struct InstanceConfig {
     pub checksum: ChecksumForm,
     /// Who it speaks to and listens to.
     pub peers: Peers,
+    /// How it knows their advertisements from those of anybody else.
+    pub authentication: Authentication,
     /// The advertised addresses; all of one family, at least one unless the peers are spoken to one by one.
     pub addresses: Vec<VirtualAddress>,
+    /// Addresses that are claimed and announced with them and not advertised, of either family.
+    pub excluded: Vec<IpAddr>,
     /// Whether a Backup with a higher priority takes over from a living Active (Preempt_Mode).
     pub preempt: bool,
     /// How long an Active router with a lower priority is followed, from its first advertisement on, before it is preempted.
@@ -248,7 +254,9 @@ impl InstanceConfig {
             max_learned_interval: Duration::from_millis(40_950),
             checksum: ChecksumForm::Rfc5798,
             peers: Peers::ANYBODY,
+            authentication: Authentication::None,
             addresses,
+            excluded: Vec::new(),
             preempt: true,
             preempt_delay: Duration::ZERO,
             start_delay: Duration::ZERO,
@@ -258,6 +266,12 @@ impl InstanceConfig {
             tracks: Vec::new(),
             interfaces: Vec::new(),
         }
+    }
+
+    /// Every address that is claimed and announced: the advertised ones, then the others.
+    pub(crate) fn claimed(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        let advertised = self.addresses.iter().map(|ours| ours.address);
+        advertised.chain(self.excluded.iter().copied())
     }
 
     pub(crate) fn is_unicast(&self) -> bool {

@@ -1,6 +1,6 @@
 //! What is counted, under the leaf names of RFC 8347.
 
-use crate::{ChecksumForm, Discard};
+use crate::{AuthenticationError, ChecksumForm, Discard};
 
 /// Datagrams discarded before a virtual router was found for them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,8 +38,8 @@ pub struct InstanceCounters {
     pub address_list_errors: u64,
     /// Packets that were not as long as their address count said.
     pub packet_length_errors: u64,
-    /// v2 advertisements with an authentication type other than 0. Not in RFC 8347, which has no authentication.
-    pub authentication_errors: u64,
+    /// What authentication has to say. Not in RFC 8347, which has none.
+    pub authentication: AuthenticationCounters,
     /// Advertisements from this router's own address. Not in RFC 8347.
     pub own_advertisements_rcvd: u64,
     /// Advertisements from a router that this one does not listen to. Not in RFC 8347.
@@ -50,6 +50,57 @@ pub struct InstanceCounters {
     pub received_rfc9568: u64,
     /// Accepted v3 advertisements over IPv4 with the checksum of RFC 5798. Not in RFC 8347.
     pub received_rfc5798: u64,
+}
+
+/// Advertisements by whether they were known to come from a peer. The errors are discarded, except while the roll-out of
+/// signatures tolerates them ([`Mode`](crate::Mode)): they are counted all the same, so that one can tell before what
+/// would be discarded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AuthenticationCounters {
+    /// With the right password or a good signature.
+    pub authenticated_rcvd: u64,
+    /// With another kind of authentication than the configured one.
+    pub type_errors: u64,
+    /// Without any.
+    pub missing: u64,
+    /// Signed with a key that is not configured.
+    pub key_errors: u64,
+    /// With a wrong password or signature.
+    pub mismatches: u64,
+    /// Signed too long ago, or in the future.
+    pub clock_errors: u64,
+    /// Not newer than what their sender has sent before.
+    pub replays: u64,
+}
+
+impl AuthenticationCounters {
+    /// All errors.
+    pub fn errors(&self) -> u64 {
+        let Self {
+            authenticated_rcvd: _,
+            type_errors,
+            missing,
+            key_errors,
+            mismatches,
+            clock_errors,
+            replays,
+        } = self;
+        type_errors + missing + key_errors + mismatches + clock_errors + replays
+    }
+
+    /// The counter of an error.
+    pub(crate) fn of(&mut self, error: AuthenticationError) -> &mut u64 {
+        match error {
+            AuthenticationError::Type(_)
+            | AuthenticationError::Signed
+            | AuthenticationError::Scheme(_) => &mut self.type_errors,
+            AuthenticationError::Missing => &mut self.missing,
+            AuthenticationError::Key(_) => &mut self.key_errors,
+            AuthenticationError::Password | AuthenticationError::Hmac(_) => &mut self.mismatches,
+            AuthenticationError::Clock { .. } => &mut self.clock_errors,
+            AuthenticationError::Replay => &mut self.replays,
+        }
+    }
 }
 
 impl GlobalCounters {
@@ -65,7 +116,7 @@ impl GlobalCounters {
             | Discard::NoAddresses
             | Discard::ZeroInterval
             | Discard::NotLinkLocal
-            | Discard::AuthenticationType(_)
+            | Discard::Authentication(_)
             | Discard::Source
             | Discard::Destination { .. }
             | Discard::IntervalMismatch { .. }
@@ -84,7 +135,7 @@ impl InstanceCounters {
             Discard::ZeroInterval | Discard::IntervalMismatch { .. } => {
                 Some(&mut self.interval_errors)
             }
-            Discard::AuthenticationType(_) => Some(&mut self.authentication_errors),
+            Discard::Authentication(error) => Some(self.authentication.of(error)),
             Discard::OwnAddress => Some(&mut self.own_advertisements_rcvd),
             Discard::Source => Some(&mut self.source_errors),
             Discard::Destination { .. } => Some(&mut self.destination_errors),

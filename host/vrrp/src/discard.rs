@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use crate::AuthenticationError;
+
 /// The first receive check that a datagram failed (RFC 9568 §7.1, RFC 3768 §7.1), in the order of the checks.
 ///
 /// Each is counted once, in the counter that its description names: a leaf of RFC 8347, of the
@@ -50,9 +52,9 @@ pub enum Discard {
         /// Whether it was sent to this router alone.
         unicast: bool,
     },
-    /// `authentication_errors`: v2 with an authentication type other than 0; RFC 3768 removed the others.
-    #[error("authentication type {0}")]
-    AuthenticationType(u8),
+    /// It is not known to come from a peer; counted as [`AuthenticationError`] says.
+    #[error(transparent)]
+    Authentication(#[from] AuthenticationError),
     /// `interval_errors`: a v2 interval that is not the virtual router's own.
     #[error("advertisement interval {theirs:?} instead of {ours:?}")]
     IntervalMismatch {
@@ -79,7 +81,7 @@ impl Discard {
             Self::NoAddresses
             | Self::ZeroInterval
             | Self::NotLinkLocal
-            | Self::AuthenticationType(_)
+            | Self::Authentication(_)
             | Self::Source
             | Self::Destination { .. }
             | Self::IntervalMismatch { .. }

@@ -3,7 +3,7 @@
 use core::net::IpAddr;
 use core::time::Duration;
 
-use crate::{CheckId, InstanceId, InterfaceId};
+use crate::{CheckId, InstanceId, InterfaceId, UnixTime};
 
 /// Something the driver saw.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +41,8 @@ pub struct Packet<'a> {
     pub ttl: Option<u8>,
     /// What follows the IP header and its options.
     pub payload: &'a [u8],
+    /// When it arrived, by the wall clock.
+    pub at: UnixTime,
 }
 
 /// How a run of a check ended.

@@ -5,11 +5,13 @@ use core::time::Duration;
 
 use alloc::vec::Vec;
 
+use crate::authentication::HighWaterMarks;
 use crate::config::Family;
 use crate::outbox::Outbox;
 use crate::{
-    Action, AddressChange, CheckId, Deadline, InstanceConfig, InstanceCounters, InstanceId,
-    InstanceStatus, Instant, Link, Reason, Standing, State, Transition, Why,
+    Action, AddressChange, AuthenticationFailure, CheckId, Deadline, InstanceConfig,
+    InstanceCounters, InstanceId, InstanceStatus, Instant, Link, Reason, Standing, State,
+    Transition, Why,
 };
 
 mod active;
@@ -60,6 +62,9 @@ pub(crate) struct Instance {
     counters: InstanceCounters,
     /// Who was last seen to be configured differently, and how.
     differences: Differences,
+    /// What each peer signed last.
+    marks: HighWaterMarks,
+    authentication_failure: Option<AuthenticationFailure>,
 }
 
 /// What happened to the interfaces of an instance.
@@ -91,6 +96,8 @@ impl Instance {
             sequence: 0,
             counters: InstanceCounters::default(),
             differences: Differences::default(),
+            marks: HighWaterMarks::default(),
+            authentication_failure: None,
             config,
         }
     }
@@ -98,6 +105,10 @@ impl Instance {
     /// Whether it is Active together with others or not at all.
     pub(crate) fn set_in_group(&mut self, in_group: bool) {
         self.in_group = in_group;
+        if let Machine::Backup(backup) = &mut self.machine {
+            // Whoever held it back may not be there any more.
+            backup.held = false;
+        }
     }
 
     pub(crate) fn startup(&mut self, now: Instant) {
@@ -156,11 +167,7 @@ impl Instance {
 
     /// An address is there: tell the link, and once more after a while for those who missed it.
     pub(crate) fn address(&mut self, now: Instant, change: &AddressChange, out: &mut Outbox) {
-        let is_ours = self
-            .config
-            .addresses
-            .iter()
-            .any(|ours| ours.address == change.address);
+        let is_ours = self.config.claimed().any(|ours| ours == change.address);
         let announcer = self.announcer();
         let Machine::Active(active) = &mut self.machine else {
             return;
@@ -324,6 +331,7 @@ impl Instance {
             tracks: self.tracks.status(),
             interfaces: self.links.status(),
             counters: self.counters,
+            authentication_failure: self.authentication_failure,
         }
     }
 

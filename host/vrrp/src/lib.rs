@@ -17,6 +17,7 @@ extern crate alloc;
 extern crate std;
 
 mod action;
+mod authentication;
 mod checksum;
 mod config;
 mod counters;
@@ -39,18 +40,22 @@ pub use action::{
     Action, Advertise, CheckChange, Difference, GroupTransition, Reason, Standing, State,
     Transition,
 };
+pub use authentication::{
+    Authentication, AuthenticationError, AuthenticationFailure, Hmac, Key, KeyId, KeyLength, Mode,
+    Password, Sequence, Signer, Signing,
+};
 pub use config::{
     AnnounceConfig, CheckConfig, CheckId, ChecksumForm, Family, GroupId, InstanceConfig,
     InstanceId, InterfaceId, InterfaceTrack, OnError, OnFail, Peers, RouterConfig, SyncGroup,
     Track, Version, VirtualAddress, VirtualRouterId,
 };
-pub use counters::{GlobalCounters, InstanceCounters};
+pub use counters::{AuthenticationCounters, GlobalCounters, InstanceCounters};
 pub use discard::Discard;
 pub use event::{AddressChange, Command, Event, Link, Outcome, Packet, Report};
 pub use instance::release_packets;
 pub use router::Router;
 pub use status::{CheckStatus, Deadline, InstanceStatus, InterfaceStatus, TrackStatus, Why};
-pub use time::Instant;
+pub use time::{Instant, UnixTime};
 pub use timers::{active_down_interval, skew_time};
 pub use track::UNKNOWN_WEIGHT;
 pub use validate::{CheckError, ConfigError, GroupError, InstanceError};

@@ -3,10 +3,12 @@
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::num::NonZeroU8;
+use core::ops::Range;
 use core::time::Duration;
 
+use crate::authentication::TRAILER_LEN;
 use crate::checksum::{Sum, pseudo_header};
-use crate::{ChecksumForm, Discard, Version, VirtualRouterId};
+use crate::{AuthenticationError, ChecksumForm, Discard, Password, Version, VirtualRouterId};
 
 /// IP protocol number and IPv6 next header of VRRP (RFC 9568 §5.1.1.4).
 pub const PROTOCOL: u8 = 112;
@@ -46,9 +48,12 @@ pub const MULTICAST_IPV6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x1
 /// +---------------+---------------+-------------------------------+
 /// |                Address Count addresses of 4 bytes             |
 /// +---------------------------------------------------------------+
-/// |        Authentication Data: 8 bytes, zero and ignored         |
+/// |    Authentication Data: 8 bytes, ignored when Auth Type is 0  |
 /// +---------------------------------------------------------------+
 /// ```
+///
+/// Auth Type is 0, or as in RFC 2338 §5.3.6 it is 1 and the Authentication Data is a password. What may follow behind
+/// all that, the module `authentication` describes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Advertisement {
     /// Version; 2 has no IPv6.
@@ -65,12 +70,18 @@ pub struct Advertisement {
     /// The virtual router's addresses: 0 to 255, of the family of the IP header. None is an error where any are configured
     /// (erratum 8299).
     pub addresses: Vec<IpAddr>,
+    /// The password in it; only v2 has room for one.
+    pub password: Option<Password>,
 }
 
 const TYPE_ADVERTISEMENT: u8 = 1;
 const HEADER_LEN: usize = 8;
 const V2_AUTHENTICATION_LEN: usize = 8;
-const CHECKSUM_OFFSET: usize = 6;
+/// Where the checksum is.
+pub(crate) const CHECKSUM: Range<usize> = 6..8;
+const NO_AUTHENTICATION: u8 = 0;
+/// RFC 2338 §5.3.6: simple text password.
+const PASSWORD: u8 = 1;
 const MAX_ADDRESSES: usize = 255;
 /// Twelve bits.
 const MAX_CENTISECONDS: u16 = 0xfff;
@@ -83,24 +94,33 @@ impl Advertisement {
     /// # Errors
     /// The first check that failed. [`Discard::Version`] stands for an unknown version, or version 2 over IPv6.
     pub fn parse(payload: &[u8], source: IpAddr, destination: IpAddr) -> Result<Self, Discard> {
-        let (version, address_len) = check_version_and_type(payload, source)?;
-        let trailer_len = trailer_len(version);
+        Self::parse_covered(payload, payload, source, destination)
+    }
+
+    /// As [`parse`](Self::parse), for a `message` with a checksum that covers it and maybe more.
+    pub(crate) fn parse_covered(
+        message: &[u8],
+        covered: &[u8],
+        source: IpAddr,
+        destination: IpAddr,
+    ) -> Result<Self, Discard> {
+        let (version, address_len) = check_version_and_type(message, source)?;
         let too_short = Discard::Length {
-            expected: HEADER_LEN + trailer_len,
-            actual: payload.len(),
+            expected: HEADER_LEN + authentication_len(version),
+            actual: message.len(),
         };
-        let (header, rest) = payload.split_first_chunk::<HEADER_LEN>().ok_or(too_short)?;
+        let (header, rest) = message.split_first_chunk::<HEADER_LEN>().ok_or(too_short)?;
         let &[_, virtual_router_id, priority, count, word, low, _, _] = header;
 
         let addresses_len = usize::from(count) * address_len;
-        let expected = HEADER_LEN + addresses_len + trailer_len;
-        if payload.len() != expected {
+        let expected = HEADER_LEN + addresses_len + authentication_len(version);
+        if message.len() != expected {
             return Err(Discard::Length {
                 expected,
-                actual: payload.len(),
+                actual: message.len(),
             });
         }
-        let checksum = verify_checksum(payload, version, source, destination)?;
+        let checksum = verify_checksum(covered, version, source, destination)?;
         let virtual_router_id = NonZeroU8::new(virtual_router_id)
             .map(VirtualRouterId)
             .ok_or(Discard::VirtualRouterId(0))?;
@@ -114,16 +134,18 @@ impl Advertisement {
         if interval.is_zero() {
             return Err(Discard::ZeroInterval);
         }
-        let addresses = rest.get(..addresses_len).unwrap_or_default();
+        let (addresses, authentication) = rest.split_at_checked(addresses_len).unwrap_or_default();
         let addresses = read_addresses(addresses, source);
         if let Some(IpAddr::V6(first)) = addresses.first()
             && !first.is_unicast_link_local()
         {
             return Err(Discard::NotLinkLocal);
         }
-        if version == Version::V2 && word != 0 {
-            return Err(Discard::AuthenticationType(word));
-        }
+        let password = match (version, word) {
+            (Version::V3, _) | (Version::V2, NO_AUTHENTICATION) => None,
+            (Version::V2, PASSWORD) => Some(Password::new(authentication)),
+            (Version::V2, _) => return Err(AuthenticationError::Type(word).into()),
+        };
         Ok(Self {
             version,
             virtual_router_id,
@@ -131,13 +153,14 @@ impl Advertisement {
             interval,
             checksum,
             addresses,
+            password,
         })
     }
 
     /// Length of what [`emit`](Self::emit) returns, in bytes.
     pub fn buffer_len(&self) -> usize {
         let addresses: usize = self.sent_addresses().map(address_len).sum();
-        HEADER_LEN + addresses + trailer_len(self.version)
+        HEADER_LEN + addresses + authentication_len(self.version)
     }
 
     /// Writes the message that follows an IP header with this `source` and `destination`.
@@ -160,16 +183,18 @@ impl Advertisement {
                 IpAddr::V6(address) => message.extend(address.octets()),
             }
         }
-        message.resize(message.len() + trailer_len(self.version), 0);
+        match (self.version, &self.password) {
+            (Version::V2, Some(password)) => message.extend(password.expose()),
+            (Version::V2, None) => message.extend([0; V2_AUTHENTICATION_LEN]),
+            (Version::V3, _) => {}
+        }
 
         let covered = pseudo_header_in(self.version, self.checksum, source)
             .then(|| pseudo_header(source, destination, message.len()))
             .flatten()
             .unwrap_or_default();
-        let checksum = covered.add(&message).checksum().to_be_bytes();
-        for (to, from) in message.iter_mut().skip(CHECKSUM_OFFSET).zip(checksum) {
-            *to = from;
-        }
+        let checksum = covered.add(&message).checksum();
+        write_checksum(&mut message, checksum);
         message
     }
 
@@ -181,7 +206,11 @@ impl Advertisement {
         match self.version {
             Version::V2 => {
                 let seconds = u8::try_from(self.interval.as_secs()).unwrap_or(u8::MAX);
-                [0, seconds.max(1)]
+                let authentication_type = match self.password {
+                    Some(_) => PASSWORD,
+                    None => NO_AUTHENTICATION,
+                };
+                [authentication_type, seconds.max(1)]
             }
             Version::V3 => {
                 let centiseconds = u16::try_from(self.interval.as_millis() / 10);
@@ -191,6 +220,34 @@ impl Advertisement {
                     .to_be_bytes()
             }
         }
+    }
+}
+
+/// Takes a payload that may be anything apart into a message and what follows it, when that is as long as a trailer.
+pub(crate) fn split_trailer(payload: &[u8], source: IpAddr) -> Option<(&[u8], &[u8; TRAILER_LEN])> {
+    let (version, address_len) = check_version_and_type(payload, source).ok()?;
+    let count = usize::from(*payload.get(3)?);
+    let message_len = HEADER_LEN + count * address_len + authentication_len(version);
+    let (message, rest) = payload.split_at_checked(message_len)?;
+    Some((message, rest.try_into().ok()?))
+}
+
+/// Brings the checksum of a message in line with the trailer that was put behind it: over IPv6 it covers both, over IPv4
+/// it stays what it was.
+pub(crate) fn checksum_with_trailer(datagram: &mut [u8], source: IpAddr, destination: IpAddr) {
+    if source.is_ipv4() {
+        return;
+    }
+    write_checksum(datagram, 0);
+    let header = pseudo_header(source, destination, datagram.len()).unwrap_or_default();
+    let checksum = header.add(datagram).checksum();
+    write_checksum(datagram, checksum);
+}
+
+fn write_checksum(message: &mut [u8], checksum: u16) {
+    let field = message.iter_mut().skip(CHECKSUM.start);
+    for (to, from) in field.zip(checksum.to_be_bytes()) {
+        *to = from;
     }
 }
 
@@ -233,7 +290,7 @@ fn address_len(address: &IpAddr) -> usize {
     }
 }
 
-fn trailer_len(version: Version) -> usize {
+fn authentication_len(version: Version) -> usize {
     match version {
         Version::V2 => V2_AUTHENTICATION_LEN,
         Version::V3 => 0,
@@ -249,21 +306,21 @@ fn pseudo_header_in(version: Version, form: ChecksumForm, source: IpAddr) -> boo
 }
 
 fn verify_checksum(
-    payload: &[u8],
+    covered: &[u8],
     version: Version,
     source: IpAddr,
     destination: IpAddr,
 ) -> Result<ChecksumForm, Discard> {
-    let message = Sum::default().add(payload);
+    let plain = Sum::default().add(covered);
     let with_pseudo_header = || {
-        pseudo_header(source, destination, payload.len())
-            .is_some_and(|header| header.add(payload).is_intact())
+        pseudo_header(source, destination, covered.len())
+            .is_some_and(|header| header.add(covered).is_intact())
     };
     for form in [ChecksumForm::Rfc9568, ChecksumForm::Rfc5798] {
         let intact = if pseudo_header_in(version, form, source) {
             with_pseudo_header()
         } else {
-            message.is_intact()
+            plain.is_intact()
         };
         if intact {
             return Ok(form);

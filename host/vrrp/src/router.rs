@@ -16,9 +16,12 @@ use crate::{
     VirtualRouterId, Why, validate,
 };
 
+mod instances;
 mod receive;
 mod reconfigure;
 mod settle;
+
+use self::instances::Instances;
 
 /// A VRRP Router (RFC 9568): every virtual router of this host, as one state machine.
 ///
@@ -27,7 +30,7 @@ mod settle;
 pub struct Router {
     phase: Phase,
     now: Instant,
-    instances: BTreeMap<InstanceId, Instance>,
+    instances: Instances,
     by_wire: BTreeMap<OnWire, InstanceId>,
     checks: BTreeMap<CheckId, Check>,
     groups: BTreeMap<GroupId, Group>,
@@ -66,7 +69,7 @@ impl Router {
         let mut router = Self {
             phase: Phase::BeforeStartup,
             now: Instant::from_nanos(0),
-            instances: BTreeMap::new(),
+            instances: Instances::default(),
             by_wire: BTreeMap::new(),
             checks: BTreeMap::new(),
             groups: BTreeMap::new(),
@@ -95,6 +98,7 @@ impl Router {
                     error,
                 })?;
         }
+        router.instances.reindex();
         Ok(router)
     }
 
@@ -121,6 +125,7 @@ impl Router {
             (_, Event::Command(instance, command)) => self.command(now, instance, command),
         }
         self.notice_end();
+        self.instances.reindex();
     }
 
     /// Does everything that is due at `now`. Safe to call early or twice.
@@ -134,8 +139,8 @@ impl Router {
         if self.phase == Phase::Running {
             self.time_out_checks(now);
         }
-        let ids: Vec<_> = self.instances.keys().copied().collect();
-        for id in ids {
+        let due = self.instances.due(now);
+        for &id in &due {
             while let Some(news) = self
                 .instances
                 .get_mut(&id)
@@ -144,9 +149,12 @@ impl Router {
                 self.link_news(now, id, news);
             }
         }
-        self.take_over(now);
-        self.align_groups(now);
+        // Only Backups whose timer has expired are still due, with those that what has happened made so.
+        let expired = self.instances.due(now);
+        self.take_over(now, &expired);
+        self.align_groups(now, due.iter().chain(&expired));
         self.notice_end();
+        self.instances.reindex();
     }
 
     /// The next thing to do, in the order in which to do it.
@@ -161,7 +169,7 @@ impl Router {
             Phase::Running => Some(&self.checks),
             Phase::Stopping => None,
         };
-        let instances = self.instances.values().filter_map(Instance::deadline);
+        let instances = self.instances.deadline().into_iter();
         let checks = checks.into_iter().flatten().filter_map(|(id, check)| {
             let at = check.stale_timer()?;
             Some(Deadline {
@@ -313,8 +321,11 @@ impl Router {
         for id in stale {
             self.change(now, id, |check| check.timeout(now));
         }
-        let overdue = |instance: &Instance| instance.overdue_first_verdicts(now);
-        let overdue: Vec<_> = self.instances.values().flat_map(overdue).collect();
+        let due = self.instances.due(now);
+        let due = due.iter().filter_map(|id| self.instances.get(id));
+        let overdue: Vec<_> = due
+            .flat_map(|instance| instance.overdue_first_verdicts(now))
+            .collect();
         for id in overdue {
             self.change(now, id, |check| check.give_up(now));
         }

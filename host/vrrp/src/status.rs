@@ -5,8 +5,8 @@ use core::net::IpAddr;
 use core::time::Duration;
 
 use crate::{
-    CheckId, InstanceCounters, InstanceId, Instant, InterfaceId, OnFail, Outcome, Reason, Standing,
-    State,
+    AuthenticationFailure, CheckId, InstanceCounters, InstanceId, Instant, InterfaceId, OnFail,
+    Outcome, Reason, Standing, State,
 };
 
 /// When to call [`Router::handle_timeout`](crate::Router::handle_timeout), and what for.
@@ -76,6 +76,8 @@ pub struct InstanceStatus {
     pub interfaces: Vec<InterfaceStatus>,
     /// What it counted since it was made.
     pub counters: InstanceCounters,
+    /// The last advertisement for it that was not known to come from a peer, discarded or not.
+    pub authentication_failure: Option<AuthenticationFailure>,
 }
 
 /// A tracked check as it is now.

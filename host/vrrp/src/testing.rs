@@ -20,6 +20,8 @@ pub(crate) const LOW_PEER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 /// A peer whose address wins a tie against ours.
 pub(crate) const HIGH_PEER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 9);
 pub(crate) const VIRTUAL: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 100);
+/// What the wall clock says in tests that are not about it.
+pub(crate) const WALL: UnixTime = UnixTime::from_nanos(1_800_000_000_000_000_000);
 pub(crate) const GROUP: IpAddr = IpAddr::V4(MULTICAST_IPV4);
 
 pub(crate) fn instance(priority: u8) -> InstanceConfig {
@@ -104,6 +106,7 @@ pub(crate) fn advertisement(config: &InstanceConfig, priority: u8) -> Advertisem
         interval: config.advertisement_interval,
         checksum: config.checksum,
         addresses: config.addresses.iter().map(|ours| ours.address).collect(),
+        password: config.authentication.password().cloned(),
     }
 }
 
@@ -114,6 +117,7 @@ pub(crate) fn packet(source: Ipv4Addr, payload: &[u8]) -> Event<'_> {
         destination: GROUP,
         ttl: Some(255),
         payload,
+        at: WALL,
     })
 }
 

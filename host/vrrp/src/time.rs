@@ -23,6 +23,23 @@ impl Instant {
     }
 }
 
+/// A point on the driver's wall clock, in nanoseconds since 1970. It can step in either direction: only signatures, which
+/// have to mean the same to every host, are made of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UnixTime(u64);
+
+impl UnixTime {
+    /// The time `nanos` nanoseconds after the beginning of 1970; enough for 584 years.
+    pub const fn from_nanos(nanos: u64) -> Self {
+        Self(nanos)
+    }
+
+    /// Nanoseconds since the beginning of 1970.
+    pub const fn as_nanos(self) -> u64 {
+        self.0
+    }
+}
+
 impl core::ops::Add<Duration> for Instant {
     type Output = Self;
 

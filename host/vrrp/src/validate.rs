@@ -3,9 +3,11 @@
 use core::net::IpAddr;
 use core::time::Duration;
 
+use crate::authentication::{MAX_WINDOW, MIN_WINDOW};
 use crate::config::Family;
 use crate::{
-    CheckConfig, CheckId, GroupId, InstanceConfig, InstanceId, InterfaceId, OnFail, Peers, Version,
+    Authentication, CheckConfig, CheckId, GroupId, InstanceConfig, InstanceId, InterfaceId, KeyId,
+    OnFail, Peers, Version,
 };
 
 /// Why a [`RouterConfig`](crate::RouterConfig) cannot be run; the first of the reasons.
@@ -102,6 +104,18 @@ pub enum InstanceError {
     /// A TTL is 1 to 255.
     #[error("a minimum TTL of 0")]
     MinTtl,
+    /// Version 3 has no room for a password.
+    #[error("a password in version 3")]
+    PasswordWithVersion3,
+    /// The key to sign with is not among the keys.
+    #[error("it has no key {}", .0.0)]
+    NoActiveKey(KeyId),
+    /// A key's number is another one's, too.
+    #[error("the key {} is listed twice", .0.0)]
+    KeyTwice(KeyId),
+    /// A window is 1 s to 300 s.
+    #[error("signatures may be {0:?} away from the right time")]
+    Window(Duration),
     /// The longest learned interval is shorter than the own one.
     #[error("the longest learned interval {0:?} is shorter than the advertisement interval")]
     MaxLearnedInterval(Duration),
@@ -158,6 +172,7 @@ pub(crate) fn instance(config: &InstanceConfig) -> Result<Family, InstanceError>
     }
     interfaces(config)?;
     peers(config, family)?;
+    authentication(config)?;
     if config.version == Version::V3 && config.max_learned_interval < interval {
         let longest = config.max_learned_interval;
         return Err(InstanceError::MaxLearnedInterval(longest));
@@ -204,6 +219,29 @@ fn peers(config: &InstanceConfig, family: Family) -> Result<(), InstanceError> {
         if listed.iter().take(index).any(|other| other == peer) {
             return Err(InstanceError::PeerTwice(*peer));
         }
+    }
+    Ok(())
+}
+
+fn authentication(config: &InstanceConfig) -> Result<(), InstanceError> {
+    let hmac = match &config.authentication {
+        Authentication::None => return Ok(()),
+        Authentication::Password(_) if config.version == Version::V3 => {
+            return Err(InstanceError::PasswordWithVersion3);
+        }
+        Authentication::Password(_) => return Ok(()),
+        Authentication::Hmac(hmac) => hmac,
+    };
+    for (index, (id, _)) in hmac.keys.iter().enumerate() {
+        if hmac.keys.iter().take(index).any(|(other, _)| other == id) {
+            return Err(InstanceError::KeyTwice(*id));
+        }
+    }
+    if !hmac.keys.iter().any(|(id, _)| *id == hmac.active_key) {
+        return Err(InstanceError::NoActiveKey(hmac.active_key));
+    }
+    if !(MIN_WINDOW..=MAX_WINDOW).contains(&hmac.window) {
+        return Err(InstanceError::Window(hmac.window));
     }
     Ok(())
 }

@@ -4,6 +4,7 @@
 //! processor time: `cargo test -p e2e -- --test-threads=1`.
 
 pub mod checked;
+pub mod contender;
 pub mod daemon;
 pub mod inside;
 pub mod ipv6;
@@ -11,5 +12,6 @@ pub mod keepalived;
 pub mod metronome;
 pub mod neighbour;
 pub mod refused;
+pub mod replay;
 pub mod stage;
 pub mod wire;

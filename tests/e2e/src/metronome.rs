@@ -97,9 +97,7 @@ impl Stalls {
     pub fn punctuality(&self, sent: &[Sent], interval: Duration) -> Punctuality {
         assert!(sent.len() >= 2, "a gap is between two advertisements");
         let gaps = sent.windows(2).map(|pair| (pair[0].at, pair[1].at));
-        let late = |(from, to): (SystemTime, SystemTime)| {
-            elapsed(from + interval, to).saturating_sub(self.within(from + interval, to))
-        };
+        let late = |(from, to): (SystemTime, SystemTime)| self.late(from + interval, to);
         Punctuality {
             longest_gap: gaps
                 .clone()
@@ -108,6 +106,12 @@ impl Stalls {
                 .unwrap_or_default(),
             late: gaps.map(late).max().unwrap_or_default(),
         }
+    }
+
+    /// By how much what was due at `due` and came at `at` was late, without the time that the machine was late then.
+    #[must_use]
+    pub fn late(&self, due: SystemTime, at: SystemTime) -> Duration {
+        elapsed(due, at).saturating_sub(self.within(due, at))
     }
 
     /// For how long the machine was late between two moments. Processors that are late one after the other add up: a thread

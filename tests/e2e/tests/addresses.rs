@@ -52,7 +52,7 @@ fn a_deleted_address_is_put_back_and_announced_and_the_master_stays() {
         daemon
             .process
             .log()
-            .contains("somebody removed the address; it is back"),
+            .contains("the address 192.0.2.100/32 dev eth0 was gone; it is back"),
         "{daemon}"
     );
 

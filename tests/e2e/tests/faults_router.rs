@@ -145,7 +145,7 @@ fn what_a_power_cut_left_behind_is_removed_before_anything_else() {
     daemon.wait_for_state(INSTANCE, State::Master);
     let log = daemon.process.log();
     assert!(
-        log.contains("removed an address that a dead router had left"),
+        log.contains("removed the address 192.0.2.100/32 dev eth0 that a dead router had left"),
         "{daemon}"
     );
 

@@ -379,6 +379,7 @@ fn message(source: IpAddr, priority: u8, addresses: &[IpAddr]) -> Vec<u8> {
         priority,
         interval: INTERVAL,
         checksum: ChecksumForm::Rfc9568,
+        password: None,
         addresses: addresses.to_vec(),
     };
     advertisement.emit(source, MULTICAST_IPV6.into())

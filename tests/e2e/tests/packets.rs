@@ -258,7 +258,7 @@ fn forgeries(virtual_router_id: u8) -> Vec<Forged> {
                 forged(cut, "packet-length-errors")
             });
         }
-        for more in [1, 4, 1000] {
+        for more in [1, 4, 28, 1000] {
             let longer = [good.clone(), vec![0; more]].concat();
             forgeries.push(forged(longer, "packet-length-errors"));
         }
@@ -286,7 +286,10 @@ fn forgeries(virtual_router_id: u8) -> Vec<Forged> {
         forgeries.push(forged(with(5, 0), "interval-errors"));
         if version == Version::V2 {
             forgeries.push(forged(with(5, 7), "interval-errors"));
-            forgeries.push(forged(with(4, 1), "authentication-errors"));
+            // A password where none is asked for, the header that RFC 2338 had besides, and what nobody ever had.
+            for kind in [1, 2, 255] {
+                forgeries.push(forged(with(4, kind), "authentication-type-errors"));
+            }
         }
         let without_address = changed(&[&good[..8], &good[12..]].concat(), 3, 0);
         forgeries.push(forged(without_address, "address-list-errors"));
@@ -308,6 +311,7 @@ fn whole(version: Version, virtual_router_id: u8, priority: u8) -> Vec<u8> {
         interval,
         checksum: ChecksumForm::Rfc9568,
         addresses: vec![address],
+        password: None,
     };
     advertisement.emit(FORGER.into(), GROUP.into())
 }

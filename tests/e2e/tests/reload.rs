@@ -12,9 +12,9 @@ use std::time::{Duration, SystemTime};
 use e2e::daemon::{Daemon, LIMIT};
 use e2e::metronome::Metronome;
 use e2e::stage::{FIRST, INSTANCE, INTERFACE, SHARED, Stage, cluster};
-use e2e::wire::{advertisements, assert_good, changed};
+use e2e::wire::{advertisements, announced, assert_good, changed};
 use lab::scenario::State;
-use lab::{Signal, wait_until};
+use lab::{Segment, Signal, wait_until};
 
 const INTERVAL: Duration = Duration::from_millis(100);
 /// How much later than due an advertisement may be, on a machine that is never late itself.
@@ -172,6 +172,101 @@ fn an_address_moves_between_two_instances_without_being_away() {
     }
 }
 
+/// The core knows of no routes, rules and labels; and on eth1 nobody speaks before VI_2 does.
+#[test]
+fn what_is_not_advertised_comes_and_goes_while_master() {
+    const ADDRESSES: &[&str] = &["address", "show"];
+    const ROUTES: &[&str] = &["route", "show", "proto", "112"];
+    const RULES: &[&str] = &["rule", "show"];
+    const LISTS: [&[&str]; 3] = [ADDRESSES, ROUTES, RULES];
+    let stage = Stage::new().unwrap();
+    let other = Segment::new("other").unwrap();
+    let own = IpAddr::from([198, 51, 100, 2]);
+    let _port = other.attach(&stage.first, "eth1", (own, 24)).unwrap();
+    let base = cluster(PRIORITIES);
+    let with = |label: &str, via: &str| {
+        cluster(&format!(
+            "{PRIORITIES}\n\
+             excluded-addresses = [\"192.0.2.103\", \"fe80::103\", {{ address = \"198.51.100.1\", dev = \"eth1\", label = \"{label}\" }}]\n\
+             routes = [{{ to = \"203.0.113.0/24\", via = \"{via}\" }}]\n\
+             rules = [{{ from = \"{SHARED}\", table = 100, priority = 1000 }}]"
+        ))
+    };
+    let daemon = start(&stage, &base);
+    let watch = stage.first.watch_addresses().unwrap();
+    let metronome = Metronome::start();
+    let captures = [&stage.segment, &other].map(|segment| segment.capture().unwrap());
+    daemon.wait_for_advertisements(INSTANCE, 5);
+    let shows = |there: &[&str], gone: &[&str]| {
+        wait_until(LIMIT, "what the file says", || {
+            let shown = LISTS.map(|list| stage.first.ip(list).unwrap()).concat();
+            let missing = there.iter().find(|text| !shown.contains(**text));
+            let left = gone.iter().find(|text| shown.contains(**text));
+            match missing.or(left) {
+                None => Ok(()),
+                Some(text) => Err(format!("{text}:\n{shown}")),
+            }
+        })
+        .unwrap_or_else(|error| panic!("{error}\n{daemon}"));
+    };
+    let (near, far) = (
+        "203.0.113.0/24 via 192.0.2.254 dev eth0",
+        "203.0.113.0/24 via 198.51.100.254 dev eth1",
+    );
+    let addresses = ["192.0.2.103/32", "fe80::103/128", "198.51.100.1/32"];
+    let rule = "from 192.0.2.100 lookup 100 proto 112";
+
+    reload(&daemon, &with("eth1:a", "192.0.2.254"));
+    shows(&addresses, &[]);
+    shows(&["eth1:a", near, rule], &[far]);
+    // The core sees no difference from here on.
+    reload(&daemon, &with("eth1:b", "198.51.100.254"));
+    shows(&addresses, &[]);
+    shows(&["eth1:b", far, rule], &["eth1:a", near]);
+    // Somebody speaks where addresses were announced only, and no longer.
+    let second =
+        instance("VI_2", 52, &["198.51.100.3".parse().unwrap()]).replace(INTERFACE, "eth1");
+    reload(
+        &daemon,
+        &format!("{}{second}", with("eth1:b", "198.51.100.254")),
+    );
+    daemon.wait_for_state("VI_2", State::Master);
+    shows(&["198.51.100.3/32", "eth1:b", far, rule], &[]);
+    daemon.wait_for_advertisements("VI_2", 3);
+    reload(&daemon, &base);
+    shows(&[], &addresses);
+    shows(&[], &["198.51.100.3/32", "eth1:", near, far, rule]);
+    daemon.wait_for_advertisements(INSTANCE, 5);
+
+    let [frames, elsewhere] = captures.map(|capture| capture.stop().unwrap());
+    let stalls = metronome.stop();
+    assert_good(&frames);
+    let sent = advertisements(&frames, FIRST);
+    let punctuality = stalls.punctuality(&sent, INTERVAL);
+    println!(
+        "{} advertisements during four reloads: {punctuality:?}",
+        sent.len()
+    );
+    assert!(punctuality.late <= LATE, "{punctuality:?}\n{daemon}");
+    assert!(sent.iter().all(|sent| sent.priority == 200), "{sent:?}");
+    let status = daemon.status().unwrap();
+    let counters = &status["instances"][INSTANCE]["counters"];
+    assert_eq!(counters["master-transitions"], 1, "{status}");
+    let shared_gone = changed(&watch.changes(), SHARED, false, SystemTime::UNIX_EPOCH);
+    assert_eq!(shared_gone, None, "{daemon}");
+    let told = |frames, address: &str| {
+        announced(frames, address.parse().unwrap(), SystemTime::UNIX_EPOCH).is_some()
+    };
+    assert!(told(&frames, "192.0.2.103"), "{daemon}");
+    assert!(told(&frames, "fe80::103"), "{daemon}");
+    assert!(!told(&frames, "198.51.100.1"), "{daemon}");
+    assert!(told(&elsewhere, "198.51.100.1"), "{daemon}");
+    assert!(!told(&elsewhere, "192.0.2.103"), "{daemon}");
+    let sent = advertisements(&elsewhere, own);
+    let farewells = sent.iter().filter(|sent| sent.priority == 0).count();
+    assert_eq!(farewells, 1, "{sent:?}\n{daemon}");
+}
+
 #[test]
 fn a_bad_file_changes_nothing() {
     let stage = Stage::new().unwrap();
@@ -207,7 +302,7 @@ fn a_bad_file_changes_nothing() {
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(78), "{text}");
         assert!(text.contains(told), "{text}");
-        assert!(daemon.process.log().contains(told), "{daemon}");
+        daemon.process.wait_for_log(LIMIT, told).unwrap();
     }
     daemon.wait_for_advertisements(INSTANCE, 3);
     assert_eq!(daemon.pids(), before);

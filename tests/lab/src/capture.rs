@@ -19,6 +19,12 @@ const LIMIT: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Capture {
     tcpdump: Process,
+    recording: Recording,
+}
+
+/// What a capture has recorded.
+#[derive(Debug)]
+pub struct Recording {
     file: PathBuf,
     checksum: Vrrpv3Checksum,
     _folder: Folder,
@@ -56,16 +62,18 @@ impl Capture {
         tcpdump.wait_for_log(LIMIT, "listening on")?;
         Ok(Self {
             tcpdump,
-            file,
-            checksum: Vrrpv3Checksum::default(),
-            _folder: folder,
+            recording: Recording {
+                file,
+                checksum: Vrrpv3Checksum::default(),
+                _folder: folder,
+            },
         })
     }
 
     /// Which checksum of VRRPv3 counts as good.
     #[must_use]
     pub fn expect_checksum(mut self, checksum: Vrrpv3Checksum) -> Self {
-        self.checksum = checksum;
+        self.recording.checksum = checksum;
         self
     }
 
@@ -76,7 +84,7 @@ impl Capture {
     /// Fails when tcpdump has ended, or tshark cannot read what it wrote.
     pub fn frames(&mut self) -> Result<Vec<Frame>> {
         self.drain()?;
-        self.decode()
+        self.recording.frames()
     }
 
     /// Ends the capture and returns every frame, oldest first.
@@ -84,11 +92,20 @@ impl Capture {
     /// # Errors
     ///
     /// As [`Capture::frames`].
-    pub fn stop(mut self) -> Result<Vec<Frame>> {
+    pub fn stop(self) -> Result<Vec<Frame>> {
+        self.record()?.frames()
+    }
+
+    /// Ends the capture, and leaves the decoding, which takes most of a processor for a second, for later.
+    ///
+    /// # Errors
+    ///
+    /// Fails when tcpdump has ended, or has lost frames.
+    pub fn record(mut self) -> Result<Recording> {
         self.drain()?;
         self.tcpdump.signal(Signal::INT)?;
         self.tcpdump.wait(LIMIT)?;
-        self.decode()
+        Ok(self.recording)
     }
 
     /// Waits until tcpdump has written every frame that the kernel has given it: on a busy machine it lags behind, and
@@ -118,8 +135,15 @@ impl Capture {
             _ => Err(unexpected("a capture that lost frames", self.tcpdump.log())),
         })
     }
+}
 
-    fn decode(&self) -> Result<Vec<Frame>> {
+impl Recording {
+    /// Every frame, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// Fails when tshark cannot read what tcpdump wrote.
+    pub fn frames(&self) -> Result<Vec<Frame>> {
         let without_pseudo_header = match self.checksum {
             Vrrpv3Checksum::Rfc5798 => "FALSE",
             Vrrpv3Checksum::Rfc9568 => "TRUE",

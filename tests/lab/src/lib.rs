@@ -29,7 +29,7 @@ pub use address_watch::{AddressChange, AddressWatch};
 pub use capture::frame::{
     Advertisement, Arp, Checksum, Frame, Ip, NeighbourAdvertisement, Payload,
 };
-pub use capture::{Capture, Vrrpv3Checksum};
+pub use capture::{Capture, Recording, Vrrpv3Checksum};
 pub use command::Output;
 pub use error::{Error, Result};
 pub use host::journal::{Cursor, JournalEntry, JournalEvent};

@@ -46,10 +46,26 @@ fn table(status: &Status) -> String {
         if instance.drained {
             text.push_str("    drained: it leaves the addresses to others\n");
         }
+        let lists = [
+            ("excluded address", &instance.excluded_addresses),
+            ("route", &instance.routes),
+            ("rule", &instance.rules),
+        ];
+        for (kind, list) in lists {
+            for object in list {
+                text.push_str(&format!("    {kind} {object}\n"));
+            }
+        }
         if let Some(master) = &instance.master {
             text.push_str(&format!(
                 "    MASTER is {} with priority {}\n",
                 master.address, master.priority
+            ));
+        }
+        if let Some(failure) = &instance.authentication.last_failure {
+            text.push_str(&format!(
+                "    last advertisement without good authentication, from {} at {}: {}\n",
+                failure.source, failure.at, failure.error
             ));
         }
     }

@@ -11,13 +11,14 @@ use vrrp::VirtualRouterId;
 use super::group::{self, GroupDraft};
 use super::instance::peers::PeersDraft;
 use super::instance::track::{InterfaceDraft, TrackDraft};
-use super::instance::{InstanceDraft, NotifyDraft, Scenery};
+use super::instance::{AddressDraft, InstanceDraft, NotifyDraft, Scenery};
 use super::model::{Check, Cluster, Group, Hook, Instance, InterfaceTrack, Notify, Track};
 use super::module::Modules;
 use super::names::Names;
 use super::nodes::{Nodes, bare};
 use super::reader::{Field, Keys, Sink, Table};
 use super::report::Diagnostic;
+use super::secret::SecretFiles;
 
 const ROOT: Keys = Keys {
     known: &["nodes", "checks", "hooks", "instances", "sync-groups"],
@@ -55,6 +56,9 @@ impl Draft {
             nodes: &nodes,
             checks: &check_names,
             hooks: &hook_names,
+            secrets: SecretFiles {
+                folder: modules.folder,
+            },
         };
         let instances = named(&root, "instances");
         if instances.is_empty() {
@@ -155,6 +159,7 @@ impl Draft {
         self.check_virtual_router_ids(sink);
         self.check_addresses(sink);
         self.check_virtual_macs(sink);
+        self.check_routes(sink);
         for instance in &self.instances {
             self.check_tracks(instance, sink);
             self.check_interfaces(instance, sink);
@@ -257,16 +262,18 @@ impl Draft {
     }
 
     fn check_addresses(&self, sink: &Sink) {
-        let mut seen: BTreeMap<IpAddr, Vec<(Range<usize>, &InstanceDraft)>> = BTreeMap::new();
+        let mut seen: BTreeMap<IpAddr, Vec<(&Spanned<AddressDraft>, &InstanceDraft)>> =
+            BTreeMap::new();
         for instance in &self.instances {
-            for address in &instance.virtual_addresses {
+            let shared = instance.virtual_addresses.iter();
+            for address in shared.chain(&instance.excluded_addresses) {
                 let ip = address.get_ref().address;
                 let places = seen.entry(ip).or_default();
                 let clash = places
                     .iter()
-                    .find(|(_, owner)| self.clash(ip, instance, owner))
-                    .cloned();
-                places.push((address.span(), instance));
+                    .find(|other| self.clash((address, instance), **other))
+                    .copied();
+                places.push((address, instance));
                 let Some((first, owner)) = clash else {
                     continue;
                 };
@@ -278,7 +285,7 @@ impl Draft {
                 };
                 sink.push(
                     Diagnostic::error(address.span(), message)
-                        .related(first, "the other one")
+                        .related(first.span(), "the other one")
                         .help("leave one of them out: an address moves with one instance"),
                 );
             }
@@ -286,12 +293,61 @@ impl Draft {
     }
 
     /// Whether an address of one instance cannot be the other's, too. A link-local address is another one on each link.
-    fn clash(&self, address: IpAddr, instance: &InstanceDraft, owner: &InstanceDraft) -> bool {
-        let is_link_local =
-            matches!(address, IpAddr::V6(address) if address.is_unicast_link_local());
+    fn clash(
+        &self,
+        (address, instance): (&Spanned<AddressDraft>, &InstanceDraft),
+        (other, owner): (&Spanned<AddressDraft>, &InstanceDraft),
+    ) -> bool {
+        let is_link_local = matches!(
+            address.get_ref().address,
+            IpAddr::V6(address) if address.is_unicast_link_local()
+        );
+        let interface = |draft: &Spanned<AddressDraft>, of: &InstanceDraft, node| {
+            let own = of.interface.as_ref()?.at(node)?;
+            Some(draft.get_ref().at(node, own)?.interface)
+        };
+        let on_one_link = |node| {
+            let interface_here = interface(address, instance, node);
+            interface_here.is_some() && interface_here == interface(other, owner, node)
+        };
         !is_link_local
             || instance.name == owner.name
-            || self.common_interface(instance, owner).is_some()
+            || self.viewpoints().into_iter().any(on_one_link)
+    }
+
+    /// The kernel has one route for a destination, table and metric. Instances may share it, whether they are MASTER at once or not.
+    fn check_routes(&self, sink: &Sink) {
+        let mut seen = BTreeMap::new();
+        for instance in &self.instances {
+            for route in &instance.routes {
+                let draft = route.get_ref();
+                let (first, owner) = *seen.entry(draft.place()).or_insert((route, &instance.name));
+                let is_first = std::ptr::eq(first, route);
+                if is_first || (*owner != instance.name && draft == first.get_ref()) {
+                    continue;
+                }
+                let message = format!(
+                    "two routes lead to {} in the same table with the same metric",
+                    draft.destination()
+                );
+                sink.push(
+                    Diagnostic::error(route.span(), message)
+                        .related(first.span(), "the other one")
+                        .help("leave one of them out, or give it another `metric` or `table`"),
+                );
+            }
+            for (index, rule) in instance.rules.iter().enumerate() {
+                let before = instance.rules[..index].iter();
+                let same = before.rev().find(|other| other.get_ref() == rule.get_ref());
+                if let Some(first) = same {
+                    sink.push(
+                        Diagnostic::error(rule.span(), "the rule is listed twice")
+                            .related(first.span(), "the other one")
+                            .help("leave one of them out"),
+                    );
+                }
+            }
+        }
     }
 
     fn check_tracks(&self, instance: &InstanceDraft, sink: &Sink) {
@@ -402,7 +458,22 @@ fn resolve_instance(
         .tracks
         .iter()
         .filter(|track| track.scope.contains(node));
+    let interface = draft.interface?.at(node)?.clone();
+    let addresses = |drafts: &[Spanned<AddressDraft>]| {
+        let drafts = drafts.iter().map(Spanned::get_ref);
+        drafts
+            .map(|address| address.at(node, &interface))
+            .collect::<Option<_>>()
+    };
+    let routes = draft.routes.iter().map(Spanned::get_ref);
+    let rules = draft.rules.iter().map(Spanned::get_ref);
     Some(Instance {
+        virtual_addresses: addresses(&draft.virtual_addresses)?,
+        excluded_addresses: addresses(&draft.excluded_addresses)?,
+        routes: routes
+            .map(|route| route.at(node, &interface))
+            .collect::<Option<_>>()?,
+        rules: rules.map(|rule| rule.at(node)).collect::<Option<_>>()?,
         tracks: tracks
             .map(|track| Track {
                 check: *track.check.get_ref(),
@@ -419,7 +490,7 @@ fn resolve_instance(
             .collect(),
         notify: resolve_notify(draft.notify, node),
         name: draft.name,
-        interface: draft.interface?.at(node)?.clone(),
+        interface,
         virtual_router_id: draft.virtual_router_id?.into_inner(),
         version: draft.version?,
         priority: *draft.priority?.at(node)?,
@@ -427,11 +498,6 @@ fn resolve_instance(
         max_learned_interval: draft.max_learned_interval?,
         checksum: draft.checksum?,
         peers,
-        virtual_addresses: draft
-            .virtual_addresses
-            .into_iter()
-            .map(Spanned::into_inner)
-            .collect(),
         virtual_mac: draft.virtual_mac?.map(Spanned::into_inner),
         accept_mode: draft.accept_mode?,
         preempt: draft.preempt?,
@@ -440,5 +506,6 @@ fn resolve_instance(
         down_after: draft.down_after?,
         init_grace: draft.init_grace?,
         announce: draft.announce?,
+        authentication: draft.authentication?.authentication,
     })
 }

@@ -1,8 +1,12 @@
 //! `[instances.NAME]`: a virtual router, with the values of every node.
 
+mod address;
 mod addresses;
 mod announce;
+mod network;
 pub(super) mod peers;
+mod route;
+mod rule;
 pub(super) mod track;
 mod virtual_mac;
 
@@ -12,15 +16,23 @@ use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::DeValue;
-use vrrp::{AnnounceConfig, ChecksumForm, Family, Version, VirtualAddress, VirtualRouterId};
+use vrrp::{AnnounceConfig, ChecksumForm, Family, Version, VirtualRouterId};
 
 use self::addresses::Owner;
 use self::peers::PeersDraft;
+use self::route::{ROUTE, ROUTE_EXAMPLE, read_route};
+use self::rule::{RULE, RULE_EXAMPLE, read_rule};
 use self::track::{InterfaceDraft, TRACK, TrackDraft};
+use super::authentication::AuthenticationDraft;
 use super::model::NotifyOn;
 use super::names::Names;
 use super::nodes::{ByNode, Nodes, Scope, bare, check_name};
 use super::reader::{Field, Keys, Table};
+use super::secret::SecretFiles;
+
+pub(super) use self::address::AddressDraft;
+pub(super) use self::route::RouteDraft;
+pub(super) use self::rule::RuleDraft;
 
 const INSTANCE: Keys = Keys {
     known: &[
@@ -34,6 +46,9 @@ const INSTANCE: Keys = Keys {
         "virtual-addresses",
         "virtual-mac",
         "accept-mode",
+        "excluded-addresses",
+        "routes",
+        "rules",
         "unicast",
         "peers",
         "min-ttl",
@@ -44,10 +59,11 @@ const INSTANCE: Keys = Keys {
         "down-after",
         "init-grace",
         "announce",
+        "authentication",
         "track",
         "notify",
     ],
-    later: &["excluded-addresses", "routes", "rules", "authentication"],
+    later: &[],
 };
 pub(super) const NOTIFY: Keys = Keys {
     known: &["on", "hook", "nodes"],
@@ -58,6 +74,8 @@ pub(super) const NOTIFY_EXAMPLE: &str = "[{ on = \"master\", hook = \"NAME\" }]"
 
 /// RFC 9568 §5.2.4: the priority of a router that does not own the address.
 pub(super) const PRIORITY_DEFAULT: NonZeroU8 = NonZeroU8::new(100).expect("not zero");
+/// An instance is one message to the router, and that has room for so many routes, and as many rules (see `ipc::router`).
+const ROUTES_MAX: usize = 250;
 const INTERVAL_DEFAULT: Duration = Duration::from_secs(1);
 /// Version 2 counts whole seconds in one byte (RFC 3768 §5.3.7).
 const INTERVAL_V2: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(255);
@@ -79,9 +97,12 @@ pub(super) struct InstanceDraft {
     pub(super) advertisement_interval: Option<Duration>,
     pub(super) checksum: Option<ChecksumForm>,
     pub(super) max_learned_interval: Option<Duration>,
-    pub(super) virtual_addresses: Vec<Spanned<VirtualAddress>>,
+    pub(super) virtual_addresses: Vec<Spanned<AddressDraft>>,
     pub(super) virtual_mac: Option<Option<Spanned<String>>>,
     pub(super) accept_mode: Option<bool>,
+    pub(super) excluded_addresses: Vec<Spanned<AddressDraft>>,
+    pub(super) routes: Vec<Spanned<RouteDraft>>,
+    pub(super) rules: Vec<Spanned<RuleDraft>>,
     pub(super) peers: Option<PeersDraft>,
     pub(super) preempt: Option<bool>,
     pub(super) preempt_delay: Option<Duration>,
@@ -89,6 +110,7 @@ pub(super) struct InstanceDraft {
     pub(super) down_after: Option<NonZeroU8>,
     pub(super) init_grace: Option<Duration>,
     pub(super) announce: Option<AnnounceConfig>,
+    pub(super) authentication: Option<AuthenticationDraft>,
     pub(super) tracks: Vec<TrackDraft>,
     pub(super) interfaces: Vec<InterfaceDraft>,
     pub(super) notify: Vec<NotifyDraft>,
@@ -107,6 +129,7 @@ pub(super) struct Scenery<'a> {
     pub(super) nodes: &'a Nodes,
     pub(super) checks: &'a Names,
     pub(super) hooks: &'a Names,
+    pub(super) secrets: SecretFiles<'a>,
 }
 
 impl InstanceDraft {
@@ -138,7 +161,8 @@ impl InstanceDraft {
                 .map(|field| field.span()),
         };
         let peers = PeersDraft::read(&table, nodes);
-        let virtual_addresses = read_virtual_addresses(&table, peers.as_ref(), &owner);
+        let virtual_addresses = read_virtual_addresses(&table, peers.as_ref(), &owner, nodes);
+        let family = family_of(&virtual_addresses).unwrap_or(Family::V4);
         let (tracks, interfaces) = track::split(read_list(
             &table,
             "track",
@@ -174,6 +198,17 @@ impl InstanceDraft {
             accept_mode: table.read("accept-mode", true, |field| field.boolean()),
             virtual_router_id,
             virtual_addresses,
+            excluded_addresses: table
+                .read("excluded-addresses", Vec::new(), |field| {
+                    addresses::read_excluded(&field, nodes)
+                })
+                .unwrap_or_default(),
+            routes: read_counted(&table, "routes", &title, ROUTE_EXAMPLE, ROUTE, |entry| {
+                read_route(entry, family, nodes)
+            }),
+            rules: read_counted(&table, "rules", &title, RULE_EXAMPLE, RULE, |entry| {
+                read_rule(entry, family, nodes)
+            }),
             peers,
             preempt: table.read("preempt", true, |field| field.boolean()),
             preempt_delay: table.read("preempt-delay", Duration::ZERO, |field| {
@@ -189,6 +224,9 @@ impl InstanceDraft {
                 field.duration(&WAIT, "10s")
             }),
             announce: announce::read(&table),
+            authentication: table.read("authentication", AuthenticationDraft::NONE, |field| {
+                AuthenticationDraft::read(&field, version, interval, scenery.secrets)
+            }),
             tracks,
             interfaces,
             notify: read_list(&table, "notify", &title, NOTIFY_EXAMPLE, NOTIFY, |entry| {
@@ -199,9 +237,14 @@ impl InstanceDraft {
 
     /// The address family it speaks; `None` when no address could be read.
     pub(super) fn family(&self) -> Option<Family> {
-        let first = self.virtual_addresses.first()?;
-        Some(Family::of(&first.get_ref().address))
+        family_of(&self.virtual_addresses)
     }
+}
+
+/// The family of all of them.
+fn family_of(addresses: &[Spanned<AddressDraft>]) -> Option<Family> {
+    let first = addresses.first()?;
+    Some(Family::of(&first.get_ref().address))
 }
 
 fn read_version(field: Field<'_>) -> Option<Version> {
@@ -301,7 +344,8 @@ fn read_virtual_addresses(
     table: &Table<'_>,
     peers: Option<&PeersDraft>,
     owner: &Owner<'_>,
-) -> Vec<Spanned<VirtualAddress>> {
+    nodes: &Nodes,
+) -> Vec<Spanned<AddressDraft>> {
     // Where a hook moves the address, the protocol has none.
     if peers.is_some_and(PeersDraft::is_unicast) && table.get("virtual-addresses").is_none() {
         return Vec::new();
@@ -310,7 +354,7 @@ fn read_virtual_addresses(
         .require(
             "virtual-addresses",
             "virtual-addresses = [\"192.0.2.1\"]",
-            |field| addresses::read(&field, owner),
+            |field| addresses::read_advertised(&field, owner, nodes),
         )
         .unwrap_or_default()
 }
@@ -318,6 +362,38 @@ fn read_virtual_addresses(
 fn round_up(interval: Duration, unit: Duration) -> Duration {
     let steps = interval.as_nanos().div_ceil(unit.as_nanos());
     unit.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX))
+}
+
+/// Reports a list that is longer than `max`; `cannot` begins the sentence.
+fn check_count(field: &Field<'_>, max: usize, cannot: &str) {
+    if let DeValue::Array(elements) = field.value()
+        && elements.len() > max
+    {
+        field.error(
+            format!("{cannot} {} {}", elements.len(), noun(field.key())),
+            format!("write at most {max}, and the others in another instance"),
+        );
+    }
+}
+
+/// What a list of that key has: `addresses`, `routes` or `rules`.
+fn noun(key: &str) -> &str {
+    key.rsplit('-').next().unwrap_or(key)
+}
+
+/// A [`read_list`] that has at most [`ROUTES_MAX`] entries.
+fn read_counted<T>(
+    table: &Table<'_>,
+    key: &str,
+    owner: &str,
+    example: &str,
+    keys: Keys,
+    read: impl Fn(&Table<'_>) -> Option<T>,
+) -> Vec<T> {
+    if let Some(field) = table.get(key) {
+        check_count(&field, ROUTES_MAX, "an instance cannot have");
+    }
+    read_list(table, key, owner, example, keys, read)
 }
 
 /// Reads `[[instances.NAME.KEY]]` and its like, where `owner` is `[instances.NAME]`; what cannot be read is left out.

@@ -20,6 +20,7 @@ pub(super) fn lint(draft: &Draft) -> Vec<Diagnostic> {
     for instance in &draft.instances {
         found.extend(equal_priorities(draft, instance));
         found.extend(false_owners(draft, instance));
+        found.extend(cut_password(instance));
         let weights = instance.tracks.iter();
         found.extend(weights.filter_map(|track| idle_weight(draft, instance, track)));
     }
@@ -53,6 +54,15 @@ fn unused(draft: &Draft) -> Vec<Diagnostic> {
             )
         });
     checks.chain(hooks).collect()
+}
+
+/// keepalived cuts a password without a word, so one that is copied from its file has to work here too.
+fn cut_password(instance: &InstanceDraft) -> Option<Diagnostic> {
+    let span = instance.authentication.as_ref()?.cut_password.clone()?;
+    let message = "of the password in this file, only the first 8 bytes count";
+    Some(Diagnostic::warning(span, message).help(
+        "an advertisement has room for no more; write 8 bytes, which is what keepalived makes of a longer password too",
+    ))
 }
 
 /// Among equals the higher IP address wins, which is seldom what the file means to say.

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use toml::de::DeTable;
 
+mod authentication;
 mod cluster;
 mod group;
 mod instance;
@@ -18,6 +19,7 @@ mod names;
 mod nodes;
 mod reader;
 mod report;
+mod secret;
 mod suggest;
 mod syntax;
 

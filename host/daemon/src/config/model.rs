@@ -7,6 +7,8 @@ use std::num::{NonZeroU8, NonZeroU16};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use vrrp_linux::netlink::{Address, Route, Rule};
+
 /// The file, as one node sees it.
 #[derive(Clone, Debug)]
 pub(crate) struct Cluster {
@@ -118,11 +120,17 @@ pub(crate) struct Instance {
     pub(crate) checksum: vrrp::ChecksumForm,
     /// Who it speaks to and listens to.
     pub(crate) peers: vrrp::Peers,
-    /// The shared addresses; none where a hook moves them.
-    pub(crate) virtual_addresses: Vec<vrrp::VirtualAddress>,
+    /// The shared addresses, which are advertised; none where a hook moves them.
+    pub(crate) virtual_addresses: Vec<Address>,
+    /// Addresses that come and go with them and are not advertised, of either family.
+    pub(crate) excluded_addresses: Vec<Address>,
+    /// Routes that come and go with the addresses.
+    pub(crate) routes: Vec<Route>,
+    /// Rules that come and go with the routes.
+    pub(crate) rules: Vec<Rule>,
     /// The name of the macvlan that has them, where the virtual router has a MAC of its own.
     pub(crate) virtual_mac: Option<String>,
-    /// Whether packets to the virtual addresses are accepted by a node that does not own them.
+    /// Whether packets to the shared addresses are accepted by a node that does not own them.
     pub(crate) accept_mode: bool,
     /// Whether a higher priority takes over from a living MASTER.
     pub(crate) preempt: bool,
@@ -136,6 +144,8 @@ pub(crate) struct Instance {
     pub(crate) init_grace: Duration,
     /// Gratuitous ARP.
     pub(crate) announce: vrrp::AnnounceConfig,
+    /// How the advertisements of peers are known from others.
+    pub(crate) authentication: vrrp::Authentication,
     /// `[[instances.NAME.track]]` of this node with a check, and those of its sync group.
     pub(crate) tracks: Vec<Track>,
     /// `[[instances.NAME.track]]` of this node with an interface, and those of its sync group.

@@ -154,7 +154,7 @@ fn read_address(node: &Field<'_>, seen: &mut BTreeMap<IpAddr, Range<usize>>) -> 
 }
 
 /// A value that is the same on every node, or given by node.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ByNode<T> {
     Same(T),
     Each(BTreeMap<String, T>),

@@ -83,6 +83,10 @@ impl<'d> Table<'d> {
         self.span.clone()
     }
 
+    pub(super) fn push(&self, diagnostic: Diagnostic) {
+        self.sink.push(diagnostic);
+    }
+
     /// Reads the value of `key`, which may be left out.
     pub(super) fn read<T>(
         &self,
@@ -112,6 +116,11 @@ impl<'d> Table<'d> {
             return None;
         };
         read(field)
+    }
+
+    /// Whether a key that is unknown was most likely meant to be one of these.
+    pub(super) fn misspells(&self, keys: &[&str]) -> bool {
+        self.misspelled.iter().any(|key| keys.contains(key))
     }
 
     pub(super) fn get(&self, key: &str) -> Option<Field<'d>> {

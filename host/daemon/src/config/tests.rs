@@ -5,12 +5,13 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::net::IpAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use proptest::prelude::*;
 use serde_json::json;
-use vrrp::{OnError, OnFail, Version};
+use vrrp::{Authentication, Key, Mode, OnError, OnFail, Password, Version};
 
 use super::model::Limits;
 use super::report::Severity;
@@ -251,6 +252,39 @@ fn every_key_is_read() {
     assert_eq!(four.advertisement_interval, Duration::from_millis(250));
     assert_eq!(four.checksum, vrrp::ChecksumForm::Rfc9568);
     assert_eq!(four.virtual_addresses[1].prefix_length, 24);
+    assert_eq!(
+        texts(&four.virtual_addresses[2..]),
+        ["192.0.2.102/24 dev eth1 label vip scope link"]
+    );
+    assert_eq!(
+        texts(&four.excluded_addresses),
+        [
+            "2001:db8::100/64 dev bond0.10",
+            "192.0.2.103/32 dev bond0.10 scope 199",
+            "fe80::100/128 dev eth9"
+        ]
+    );
+    assert_eq!(
+        texts(&four.routes),
+        [
+            "default via 192.0.2.254 dev eth1 src 192.0.2.100 table 100 metric 50",
+            "198.51.100.0/24 via 203.0.113.1 dev bond0.10 onlink",
+            "blackhole 198.51.101.0/24 table local",
+            "198.51.102.7/32 dev bond0.10",
+            "2001:db8:1::/48 via fe80::1 dev bond0.10",
+            "2001:db8:2::/48 via 2001:db8::fe",
+            "::/0 via 2001:db8::fe table default",
+        ]
+    );
+    assert_eq!(
+        texts(&four.rules),
+        [
+            "from 192.0.2.100/32 lookup 100 priority 1000",
+            "from all to 2001:db8:1::/48 fwmark 0x10 iif eth1 lookup main priority 32765",
+            "from ::/0 fwmark 0x10/0xff lookup main priority 32765",
+            "from all fwmark 0x10/0x10 lookup 200 priority 32765",
+        ]
+    );
     assert!(!four.preempt);
     assert_eq!(four.down_after.get(), 5);
     assert_eq!(four.init_grace, Duration::ZERO);
@@ -261,6 +295,51 @@ fn every_key_is_read() {
     assert_eq!(two.version, Version::V2);
     assert_eq!(two.advertisement_interval, Duration::from_secs(3));
     assert_eq!(two.tracks[0].on_fail, OnFail::Weight(-60));
+}
+
+fn texts(objects: &[impl ToString]) -> Vec<String> {
+    objects.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn authentication_is_read() {
+    guard_secrets();
+    let path = folder("valid").join("authentication.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    let loaded = parse(&path, &text, None, "first", BUILT_IN).unwrap();
+    let of = |name: &str| {
+        let mut instances = loaded.cluster.instances.iter();
+        let found = instances.find(|instance| instance.name == name);
+        found.unwrap().authentication.clone()
+    };
+    let hmac = |name| match of(name) {
+        Authentication::Hmac(hmac) => hmac,
+        other @ (Authentication::None | Authentication::Password(_)) => panic!("{name}: {other:?}"),
+    };
+    let ascending: Vec<u8> = (0..32).collect();
+    let first = Key::new(&ascending).unwrap();
+
+    let short = hmac("as-short-as-can-be");
+    assert_eq!((short.mode, short.active_key.0.get()), (Mode::Enforce, 7));
+    assert_eq!(short.window, Duration::from_secs(5));
+    assert_eq!(short.keys[0].1, first);
+
+    let long = hmac("every-key");
+    assert_eq!(
+        (long.mode, long.active_key.0.get()),
+        (Mode::Permissive, 200)
+    );
+    assert_eq!(long.window, Duration::from_secs(30));
+    assert_eq!(long.keys.len(), 2);
+    assert_eq!(
+        long.keys[1].1,
+        Key::new(b"correct horse battery staple, and a newline\n").unwrap()
+    );
+
+    assert_eq!(hmac("slow").window, Duration::from_secs(30));
+    let password = Authentication::Password(Password::new(b"hunter2"));
+    assert_eq!(of("password"), password);
+    assert_eq!(of("none"), Authentication::None);
 }
 
 #[test]
@@ -523,6 +602,7 @@ fn entries(name: &str) -> Vec<PathBuf> {
 }
 
 fn golden(name: &str) -> Vec<PathBuf> {
+    guard_secrets();
     let mut paths = entries(name);
     paths.retain(|path| path.extension() == Some(OsStr::new("toml")));
     assert!(!paths.is_empty());
@@ -538,6 +618,19 @@ fn load_golden(path: &Path) -> Result<Loaded, LoadError> {
         .next()
         .and_then(|line| line.strip_prefix("# node: "));
     Ok(parse(&named(path), &text, node, "first", BUILT_IN)?)
+}
+
+/// Git does not keep what the mode of a file says about others.
+fn guard_secrets() {
+    for path in entries("secrets") {
+        let is_open = path
+            .file_name()
+            .unwrap()
+            .to_string_lossy()
+            .starts_with("readable");
+        let mode = if is_open { 0o644 } else { 0o600 };
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    }
 }
 
 /// The name alone, so that reports are the same in every checkout.

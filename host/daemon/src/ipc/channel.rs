@@ -14,7 +14,7 @@ use tokio::io::Interest;
 use tokio::net::UnixStream;
 
 /// Largest message, bytes. The kernel's default socket buffer takes it with room to spare.
-const MAX_MESSAGE: usize = 96 * 1024;
+pub(super) const MAX_MESSAGE: usize = 96 * 1024;
 
 /// Why no message was received.
 #[derive(Debug, Error)]

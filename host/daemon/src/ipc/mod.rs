@@ -5,6 +5,7 @@
 //! take over. Messages are closed enums, encoded with postcard; both sides are the same binary, so
 //! there is no versioning.
 
+mod authentication;
 mod channel;
 mod core;
 mod router;
@@ -12,8 +13,9 @@ mod worker;
 
 pub(crate) use channel::{AsyncChannel, Channel, Outbox, RecvError, inherited, pair};
 pub(crate) use router::{
-    CheckSetup, CheckStanding, FromRouter, GroupChange, GroupSetup, InstanceSetup, InstanceStatus,
-    InterfaceSetup, InterfaceState, Report, StartFailure, StateChange, ToRouter, TrackSetup,
+    AuthenticationFailure, CheckSetup, CheckStanding, FromRouter, GroupChange, GroupSetup,
+    InstanceSetup, InstanceStatus, InterfaceSetup, InterfaceState, Report, StartFailure,
+    StateChange, ToRouter, TrackSetup,
 };
 pub(crate) use worker::{
     Asker, BrokerError, BrokerReply, BrokerRequest, CallHook, FromWorker, HookOutcome, LoadFailure,

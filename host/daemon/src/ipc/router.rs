@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use vrrp::VirtualRouterId;
+use vrrp_linux::netlink::{Address, Object};
 
+use super::authentication;
 use super::core::{
     AnnounceConfigDef, ChecksumFormDef, CommandDef, OnErrorDef, OnFailDef, OutcomeDef, PeersDef,
     StandingDef, StateDef, VersionDef,
@@ -56,10 +58,12 @@ pub(crate) enum FromRouter {
     Reloaded { kept: Vec<(u32, u32)> },
     /// It goes on as before: that set-up cannot be had.
     NotReloaded(StartFailure),
-    /// It is about to configure the addresses of an instance, and speaks from `source`: from now on
+    /// It is about to configure the addresses, routes and rules of an instance, and speaks from `source`: from now on
     /// the supervisor gives them away should the router die.
     Holds { instance: u32, source: IpAddr },
-    /// The addresses of an instance are to be removed.
+    /// It is about to sign with a sequence number that is ahead of the clock, so that whoever signs after it has to know.
+    Signed { instance: u32, sequence: u64 },
+    /// The addresses, routes and rules of an instance are to be removed.
     Released { instance: u32 },
     /// The state of an instance changed.
     StateChanged(StateChange),
@@ -115,10 +119,12 @@ pub(crate) struct InstanceSetup {
     pub(crate) max_learned_interval: Duration,
     #[serde(with = "PeersDef")]
     pub(crate) peers: vrrp::Peers,
-    /// Address and prefix length.
-    pub(crate) addresses: Vec<(IpAddr, u8)>,
+    /// The advertised ones, in order.
+    pub(crate) addresses: Vec<Address>,
     /// The macvlan that has them, where the virtual router has a MAC of its own.
     pub(crate) virtual_mac: Option<String>,
+    /// What comes and goes with them: excluded addresses, routes and rules.
+    pub(crate) others: Vec<Object>,
     pub(crate) preempt: bool,
     pub(crate) preempt_delay: Duration,
     pub(crate) start_delay: Duration,
@@ -126,6 +132,10 @@ pub(crate) struct InstanceSetup {
     pub(crate) init_grace: Duration,
     #[serde(with = "AnnounceConfigDef")]
     pub(crate) announce: vrrp::AnnounceConfig,
+    #[serde(with = "authentication")]
+    pub(crate) authentication: vrrp::Authentication,
+    /// The last sequence number that was used to sign for it, as far as it is known.
+    pub(crate) last_sequence: Option<u64>,
     pub(crate) tracks: Vec<TrackSetup>,
     pub(crate) interfaces: Vec<InterfaceSetup>,
 }
@@ -148,21 +158,23 @@ pub(crate) struct GroupSetup {
 }
 
 impl InstanceSetup {
-    /// The interface that has its addresses.
-    pub(crate) fn address_interface(&self) -> &str {
-        self.virtual_mac.as_ref().unwrap_or(&self.interface)
-    }
-
     /// The MAC that it speaks from and announces, where it has one of its own.
     pub(crate) fn mac(&self) -> Option<[u8; 6]> {
         self.virtual_mac.as_ref()?;
         Some(VirtualRouterId(self.virtual_router_id).mac(self.family()?))
     }
 
+    /// The interface that has an address of it: its macvlan instead of its own interface, which knows no other family.
+    pub(crate) fn macvlan_for(&self, address: &Address) -> Option<&str> {
+        let family = Some(vrrp::Family::of(&address.address));
+        let moves = address.interface == self.interface && family == self.family();
+        self.virtual_mac.as_deref().filter(|_| moves)
+    }
+
     /// The family of its addresses, or of its peers where it has none; it has only one.
     pub(crate) fn family(&self) -> Option<vrrp::Family> {
         let address = match (self.addresses.first(), &self.peers) {
-            (Some((first, _)), _) => first,
+            (Some(first), _) => &first.address,
             (None, vrrp::Peers::Unicast { peers, .. }) => peers.first()?,
             (None, vrrp::Peers::Multicast { .. }) => return None,
         };
@@ -260,6 +272,17 @@ pub(crate) struct InstanceStatus {
     pub(crate) interfaces: Vec<InterfaceState>,
     /// Name and value, in the words of RFC 8347.
     pub(crate) counters: Vec<(String, u64)>,
+    pub(crate) authentication_failure: Option<AuthenticationFailure>,
+}
+
+/// An advertisement that is not known to come from a peer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct AuthenticationFailure {
+    pub(crate) source: IpAddr,
+    /// A sentence without a full stop.
+    pub(crate) error: String,
+    /// Wall clock, milliseconds since 1970.
+    pub(crate) at_unix_ms: u64,
 }
 
 /// A tracked interface as the core sees it.
@@ -271,4 +294,105 @@ pub(crate) struct InterfaceState {
     #[serde(with = "OnFailDef")]
     pub(crate) on_fail: vrrp::OnFail,
     pub(crate) weight: i32,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv6Addr;
+
+    use vrrp::Family;
+    use vrrp_linux::netlink::{Mark, Route, RouteKind, Rule};
+
+    use super::*;
+    use crate::ipc::channel::MAX_MESSAGE;
+
+    /// The limits of `config::instance`, with every value as long as it can be.
+    #[test]
+    fn the_largest_instance_fits_a_message() {
+        let address = || Ipv6Addr::from_bits(u128::MAX);
+        let name = || "fifteen-letters".to_owned();
+        let held = || Address {
+            interface: name(),
+            address: address().into(),
+            prefix_length: 128,
+            label: Some(name()),
+            scope: 255,
+        };
+        let network = ipnet::IpNet::from(IpAddr::from(address()));
+        let route = Route {
+            to: network,
+            table: u32::MAX,
+            metric: u32::MAX,
+            kind: RouteKind::Prohibit,
+            via: Some(address().into()),
+            dev: Some(name()),
+            src: Some(address().into()),
+            onlink: true,
+        };
+        let rule = Rule {
+            family: Family::V6,
+            priority: u32::MAX,
+            from: Some(network),
+            to: Some(network),
+            fwmark: Some(Mark {
+                value: u32::MAX,
+                mask: u32::MAX,
+            }),
+            iif: Some(name()),
+            table: u32::MAX,
+        };
+        let mut others = vec![Object::from(held()); 500];
+        others.extend(vec![route.into(); 250]);
+        others.extend(vec![rule.into(); 250]);
+        let one = NonZeroU8::MIN;
+        let message = ToRouter::Instance(Box::new(InstanceSetup {
+            name: "n".repeat(64),
+            interface: name(),
+            virtual_router_id: one,
+            version: vrrp::Version::V3,
+            priority: one,
+            advertisement_interval: Duration::MAX,
+            checksum: vrrp::ChecksumForm::Rfc5798,
+            max_learned_interval: Duration::MAX,
+            peers: vrrp::Peers::Unicast {
+                peers: vec![address().into(); 100],
+                min_ttl: 255,
+                source: Some(address().into()),
+            },
+            authentication: vrrp::Authentication::None,
+            last_sequence: Some(u64::MAX),
+            addresses: vec![held(); 255],
+            virtual_mac: Some("vrrp4.255".to_owned()),
+            others,
+            preempt: true,
+            preempt_delay: Duration::MAX,
+            start_delay: Duration::MAX,
+            down_after: one,
+            init_grace: Duration::MAX,
+            announce: vrrp::AnnounceConfig {
+                repeat: one,
+                delay: Duration::MAX,
+                refresh: Duration::MAX,
+                min_interval: Duration::MAX,
+            },
+            tracks: vec![
+                TrackSetup {
+                    check: u32::MAX,
+                    on_fail: vrrp::OnFail::Weight(i16::MIN),
+                };
+                500
+            ],
+            interfaces: vec![
+                InterfaceSetup {
+                    interface: name(),
+                    on_fail: vrrp::OnFail::Weight(i16::MIN),
+                    up_delay: Duration::MAX,
+                    down_delay: Duration::MAX,
+                };
+                100
+            ],
+        }));
+        let size = postcard::to_stdvec(&message).unwrap().len();
+        assert!(size <= MAX_MESSAGE, "{size} bytes");
+    }
 }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use tracing::warn;
-use vrrp::{Discard, Instant, InterfaceId};
+use vrrp::{AuthenticationError, Discard, Instant, InterfaceId};
 
 /// How long a line of one kind keeps others of its kind away.
 const WINDOW: Duration = Duration::from_secs(10);
@@ -22,7 +22,10 @@ pub(super) struct Discards {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Kind {
     interface: InterfaceId,
-    discard: Discriminant<Discard>,
+    discard: (
+        Discriminant<Discard>,
+        Option<Discriminant<AuthenticationError>>,
+    ),
     peer: Option<IpAddr>,
 }
 
@@ -55,7 +58,7 @@ impl Discards {
     ) -> Option<Line> {
         let kind = Kind {
             interface,
-            discard: discriminant(&discard),
+            discard: (discriminant(&discard), authentication(discard)),
             peer: is_peer.then_some(source),
         };
         if let Some(told) = self.told.get_mut(&kind) {
@@ -123,6 +126,18 @@ impl Line {
     }
 }
 
+/// Forged signatures must not hide that a peer has the wrong key, nor a wrong clock that something is replayed.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "one of many errors has kinds of its own"
+)]
+fn authentication(discard: Discard) -> Option<Discriminant<AuthenticationError>> {
+    match discard {
+        Discard::Authentication(error) => Some(discriminant(&error)),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -179,6 +194,13 @@ mod tests {
         assert!(told((source(2), true), Discard::Checksum));
         assert!(told((source(3), false), Discard::Version(1)));
         assert!(!told((source(4), false), Discard::Version(4)));
+        for error in [AuthenticationError::Missing, AuthenticationError::Hmac(1)] {
+            assert!(told((source(3), false), error.into()));
+        }
+        assert!(!told(
+            (source(4), false),
+            AuthenticationError::Hmac(2).into()
+        ));
         assert!(
             discards
                 .note(at(1), InterfaceId(1), (source(5), false), Discard::Checksum)

@@ -4,7 +4,7 @@ mod open;
 mod perform;
 mod reload;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
@@ -12,13 +12,14 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tracing::{debug, error, trace, warn};
-use vrrp::{AddressChange, Event, InstanceId, Instant, InterfaceId, Packet, Router};
-use vrrp_linux::address::{AddressThread, DesiredAddress, NetlinkEvent};
+use vrrp::{AddressChange, Event, InstanceId, Instant, InterfaceId, Packet, Router, Signer};
 use vrrp_linux::clock;
+use vrrp_linux::netlink::{NetlinkEvent, NetlinkThread, Object};
 use vrrp_linux::socket::BUFFER_LENGTH;
 
 use self::open::{Parts, prepare_process};
 use super::discards::Discards;
+use super::holdings::Holdings;
 use super::interfaces::Interfaces;
 use super::primary;
 use super::setup::{Incoming, Piece, Setup};
@@ -28,9 +29,13 @@ use crate::ipc::{Channel, FromRouter, Outbox, RecvError, StartFailure, ToRouter}
 
 /// Events of one source that are fed before the others get their turn.
 const BATCH: usize = 64;
+/// Datagrams of one socket that are fed before the timers get their turn: more than its receive buffer holds. After a stall,
+/// whatever has arrived goes before what is due, also where hundreds of instances share an interface; and a flood that
+/// never ends still leaves the timers their turn.
+const DATAGRAMS: usize = 1024;
 /// How long a stopping router goes on using its addresses for a peer to take them.
 const YIELD_GRACE: Duration = Duration::from_millis(1_500);
-/// How long a stopping router waits in all, also for the kernel to confirm that its addresses are gone.
+/// How long a stopping router waits in all, also for the kernel to confirm that its addresses, routes and rules are gone.
 const RELEASE_GRACE: Duration = Duration::from_secs(2);
 /// How long a stopped router waits for the kernel to remove the interfaces of its virtual MACs.
 const MACVLAN_GRACE: Duration = Duration::from_millis(500);
@@ -41,16 +46,14 @@ pub(super) struct Driver {
     setup: Setup,
     core: Router,
     interfaces: Interfaces,
-    addresses: AddressThread,
+    netlink: NetlinkThread,
     virtual_macs: VirtualMacs,
-    /// What each claiming instance wants configured.
-    desired: BTreeMap<InstanceId, Vec<DesiredAddress>>,
-    /// They are others than the netlink thread was told.
-    desired_changed: bool,
+    holdings: Holdings,
     /// From where each instance last advertised; the first advertisement precedes the claim.
     sources: BTreeMap<InstanceId, IpAddr>,
-    /// Addresses that the kernel still has for us.
-    configured: Vec<(String, IpAddr)>,
+    signer: Signer,
+    /// Addresses, routes and rules that the kernel still has for us.
+    configured: BTreeSet<Object>,
     discards: Discards,
     channel: Channel,
     outbox: Outbox,
@@ -65,23 +68,24 @@ pub(super) struct Driver {
 impl Driver {
     /// Opens everything; on failure the channel comes back, so that the supervisor can be told.
     pub(super) fn start(channel: Channel, setup: Setup) -> Result<Self, (Channel, StartFailure)> {
+        let signer = setup.signer();
         match Parts::open(&setup) {
             Ok(Parts {
                 core,
                 interfaces,
-                addresses,
+                netlink,
                 virtual_macs,
                 terminate,
             }) => Ok(Self {
                 setup,
                 core,
                 interfaces,
-                addresses,
+                netlink,
                 virtual_macs,
-                desired: BTreeMap::new(),
-                desired_changed: false,
+                holdings: Holdings::default(),
                 sources: BTreeMap::new(),
-                configured: Vec::new(),
+                signer,
+                configured: BTreeSet::new(),
                 discards: Discards::default(),
                 channel,
                 outbox: Outbox::default(),
@@ -132,7 +136,7 @@ impl Driver {
 
     fn wait(&self) -> io::Result<()> {
         let mut sources = vec![
-            PollFd::new(&self.addresses, PollFlags::IN),
+            PollFd::new(&self.netlink, PollFlags::IN),
             PollFd::new(&self.virtual_macs, PollFlags::IN),
             PollFd::new(&self.terminate, PollFlags::IN),
         ];
@@ -172,9 +176,10 @@ impl Driver {
 
     fn read_packets(&mut self, now: Instant) {
         let mut buffer = [0; BUFFER_LENGTH];
+        let at = clock::wall();
         for (id, interface) in self.interfaces.iter() {
             for socket in interface.sockets() {
-                for _ in 0..BATCH {
+                for _ in 0..DATAGRAMS {
                     match socket.recv(&mut buffer) {
                         Ok(Some(received)) => {
                             trace!(interface = interface.name, source = %received.source, bytes = received.payload.len(), "received");
@@ -186,6 +191,7 @@ impl Driver {
                                     destination: received.destination,
                                     ttl: received.ttl,
                                     payload: received.payload,
+                                    at,
                                 }),
                             );
                         }
@@ -203,7 +209,7 @@ impl Driver {
 
     fn read_netlink(&mut self, now: Instant) {
         for _ in 0..BATCH {
-            match self.addresses.try_recv() {
+            match self.netlink.try_recv() {
                 Some(NetlinkEvent::Link(link)) => {
                     let Some(id) = self.interfaces.find(&link.interface) else {
                         continue;
@@ -216,36 +222,33 @@ impl Driver {
                         Event::Link(primary::link_event(id, &link, &self.setup)),
                     );
                 }
-                Some(NetlinkEvent::AddressPresent {
-                    interface,
-                    address,
-                    restored,
-                }) => {
+                Some(NetlinkEvent::Present { object, restored }) => {
                     if restored {
-                        warn!(interface, %address, "somebody removed the address; it is back");
+                        warn!("the {} {object} was gone; it is back", object.kind());
                     }
-                    let key = (interface, address);
-                    if !self.configured.contains(&key) {
-                        self.configured.push(key.clone());
+                    self.object_changed(now, &object, true);
+                    self.configured.insert(object);
+                }
+                Some(NetlinkEvent::Absent { object }) => {
+                    self.configured.remove(&object);
+                    self.object_changed(now, &object, false);
+                }
+                Some(NetlinkEvent::Kept { object }) => {
+                    let kind = object.kind();
+                    warn!("the {kind} {object} stays: it was there before vrrp-host");
+                    self.configured.remove(&object);
+                }
+                Some(NetlinkEvent::Failed { object, error }) => {
+                    let kind = object.kind();
+                    if matches!(object, Object::Route(_))
+                        && error.kind() == io::ErrorKind::AlreadyExists
+                    {
+                        error!(
+                            "the route {object} has to wait: somebody else has one to there in the same table with the same metric"
+                        );
+                    } else {
+                        error!(%error, "cannot configure the {kind} {object}");
                     }
-                    self.address_changed(now, &key, true);
-                }
-                Some(NetlinkEvent::AddressAbsent { interface, address }) => {
-                    let key = (interface, address);
-                    self.configured.retain(|configured| *configured != key);
-                    self.address_changed(now, &key, false);
-                }
-                Some(NetlinkEvent::AddressKept { interface, address }) => {
-                    warn!(interface, %address, "the address stays: it was there before vrrp-host");
-                    let key = (interface, address);
-                    self.configured.retain(|configured| *configured != key);
-                }
-                Some(NetlinkEvent::AddressFailed {
-                    interface,
-                    address,
-                    error,
-                }) => {
-                    error!(interface, %address, %error, "cannot configure the address");
                 }
                 Some(NetlinkEvent::Stopped { error }) => {
                     error!(%error, "the netlink thread ended: giving everything away");
@@ -258,8 +261,15 @@ impl Driver {
 
     fn read_virtual_macs(&mut self, now: Instant) {
         match self.virtual_macs.read() {
-            // What may be configured has changed with them.
-            Ok(changed) => self.desired_changed |= changed,
+            Ok(changed) => {
+                let concerned = self.setup.instances().filter(|(_, instance)| {
+                    let name = instance.virtual_mac.as_ref();
+                    name.is_some_and(|name| changed.contains(name))
+                });
+                for (instance, _) in concerned {
+                    self.holdings.tell_again(instance);
+                }
+            }
             Err(error) => {
                 error!(%error, "the macvlan thread ended: giving everything away");
                 self.stop(now, Duration::ZERO);
@@ -267,21 +277,15 @@ impl Driver {
         }
     }
 
-    fn address_changed(
-        &mut self,
-        now: Instant,
-        (interface, address): &(String, IpAddr),
-        present: bool,
-    ) {
-        let owner = self.desired.iter().find(|(_, wanted)| {
-            wanted
-                .iter()
-                .any(|want| want.address == *address && want.interface == *interface)
-        });
-        if let Some((&instance, _)) = owner {
+    /// The core hears of addresses only.
+    fn object_changed(&mut self, now: Instant, object: &Object, present: bool) {
+        let Object::Address(address) = object else {
+            return;
+        };
+        if let Some(instance) = self.holdings.holder(address) {
             let change = AddressChange {
                 instance,
-                address: *address,
+                address: address.address,
                 present,
             };
             self.core.handle(now, Event::Address(change));

@@ -1,12 +1,14 @@
 //! The sockets of each interface that instances use.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::IpAddr;
+use std::thread;
 
 use vrrp::{Family, InterfaceId};
-use vrrp_linux::address::LinkState;
 use vrrp_linux::arp::ArpSocket;
 use vrrp_linux::ndp::NdpSocket;
+use vrrp_linux::netlink::LinkState;
 use vrrp_linux::socket::{OpenSocketError, VirtualMacSocket, VrrpSocket};
 
 /// Every interface of the set-up, by [`InterfaceId`].
@@ -26,17 +28,31 @@ pub(super) struct Interface {
     speakers: Vec<Speaker>,
 }
 
+/// What instances do on an interface in one address family. Later ones include the earlier ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Use {
+    /// They have addresses there, which are announced.
+    Announce,
+    /// They speak VRRP.
+    Speak,
+}
+
+/// What instances do on an interface.
+pub(super) type Needs = BTreeMap<Family, Use>;
+
 /// What speaks one address family on an interface.
 #[derive(Debug)]
 struct Speaker {
     family: Family,
+    what: Use,
     /// `None` while the kernel does not have the interface.
     sockets: Option<Sockets>,
 }
 
 #[derive(Debug)]
 struct Sockets {
-    vrrp: VrrpSocket,
+    /// `None` where addresses are announced and nothing else.
+    vrrp: Option<VrrpSocket>,
     /// For those that speak from a virtual MAC.
     virtual_mac: VirtualMacSocket,
     announcer: Announcer,
@@ -50,14 +66,14 @@ enum Announcer {
 }
 
 impl Interfaces {
-    /// Opens the sockets of all interfaces, each with the address families that its instances use.
+    /// Opens the sockets of all interfaces, each with what its instances need.
     pub(super) fn open(
-        interfaces: impl IntoIterator<Item = (String, Vec<Family>)>,
+        interfaces: impl IntoIterator<Item = (String, Needs)>,
     ) -> Result<Self, OpenSocketError> {
         let all = interfaces
             .into_iter()
-            .map(|(name, families)| {
-                let mut interface = Interface::closed(name, families);
+            .map(|(name, needs)| {
+                let mut interface = Interface::closed(name, needs);
                 interface.open_missing()?;
                 Ok(interface)
             })
@@ -65,43 +81,38 @@ impl Interfaces {
         Ok(Self { all })
     }
 
-    /// Goes on with these interfaces and families, of which the first ones are the interfaces from before.
+    /// Opens what these interfaces need and what is not open, of which the first ones are the interfaces from before. What they
+    /// do not need stays open until [`close_unneeded`](Self::close_unneeded): there may be a last word to say.
     ///
     /// # Errors
     /// When a socket cannot be opened; nothing has changed then.
-    pub(super) fn reopen(
+    pub(super) fn open_needed(
         &mut self,
-        interfaces: Vec<(String, Vec<Family>)>,
+        interfaces: Vec<(String, Needs)>,
     ) -> Result<(), OpenSocketError> {
-        let missing = |(index, (name, families)): (usize, &(String, Vec<Family>))| {
-            let known = self.all.get(index);
-            let is_new =
-                |family: &Family| known.is_none_or(|known| known.sockets_of(*family).is_none());
-            let families = families.iter().copied().filter(is_new).collect();
-            (name.clone(), families)
-        };
-        let missing: Vec<_> = interfaces.iter().enumerate().map(missing).collect();
-        let opened = Self::open(missing)?;
-        for (index, ((name, families), fresh)) in interfaces.into_iter().zip(opened.all).enumerate()
-        {
+        let known = self.all.iter().map(Some).chain(std::iter::repeat(None));
+        let missing = interfaces.into_iter().zip(known);
+        let missing = missing.map(|((name, mut needs), known)| {
+            needs.retain(|family, what| !known.is_some_and(|known| known.can(*family, *what)));
+            (name, needs)
+        });
+        let opened = Self::open(missing.collect::<Vec<_>>())?;
+        let mut replaced = Vec::new();
+        for (index, fresh) in opened.all.into_iter().enumerate() {
             match self.all.get_mut(index) {
-                Some(known) => {
-                    known
-                        .speakers
-                        .retain(|speaker| families.contains(&speaker.family));
-                    let is_known = |family| known.sockets_of(family).is_some();
-                    let fresh: Vec<_> = fresh
-                        .speakers
-                        .into_iter()
-                        .filter(|speaker| !is_known(speaker.family))
-                        .collect();
-                    known.speakers.retain(|speaker| speaker.sockets.is_some());
-                    known.speakers.extend(fresh);
-                }
-                None => self.all.push(Interface { name, ..fresh }),
+                Some(known) => replaced.extend(known.replace(fresh.speakers)),
+                None => self.all.push(fresh),
             }
         }
+        let_go(replaced);
         Ok(())
+    }
+
+    /// Closes what these interfaces do not need, which are all that there are.
+    pub(super) fn close_unneeded(&mut self, interfaces: &[(String, Needs)]) {
+        let all = self.all.iter_mut().zip(interfaces);
+        let unneeded = all.flat_map(|(interface, (_, needs))| interface.close_unneeded(needs));
+        let_go(unneeded.collect());
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (InterfaceId, &Interface)> {
@@ -146,13 +157,14 @@ impl Interfaces {
 }
 
 impl Interface {
-    fn closed(name: String, families: Vec<Family>) -> Self {
-        let closed = |family| Speaker {
+    fn closed(name: String, needs: Needs) -> Self {
+        let closed = |(family, what)| Speaker {
             family,
+            what,
             sockets: None,
         };
         Self {
-            speakers: families.into_iter().map(closed).collect(),
+            speakers: needs.into_iter().map(closed).collect(),
             name,
             index: None,
             mac: None,
@@ -162,7 +174,7 @@ impl Interface {
     /// What VRRP datagrams arrive at.
     pub(super) fn sockets(&self) -> impl Iterator<Item = &VrrpSocket> {
         let sockets = self.speakers.iter().filter_map(|it| it.sockets.as_ref());
-        sockets.map(|sockets| &sockets.vrrp)
+        sockets.filter_map(|sockets| sockets.vrrp.as_ref())
     }
 
     /// Sends a VRRP message, from `mac` or else from the interface's own.
@@ -172,12 +184,15 @@ impl Interface {
         (source, destination): (IpAddr, IpAddr),
         payload: &[u8],
     ) -> io::Result<()> {
-        match (self.sockets_of(Family::of(&source)), mac) {
-            (Some(sockets), None) => sockets.vrrp.send(source, destination, payload),
-            (Some(sockets), Some(mac)) => {
-                sockets.virtual_mac.send(mac, source, destination, payload)
+        let sockets = self.sockets_of(Family::of(&source));
+        let closed = || io::Error::from(io::ErrorKind::NotConnected);
+        let sockets = sockets.ok_or_else(closed)?;
+        match mac {
+            Some(mac) => sockets.virtual_mac.send(mac, source, destination, payload),
+            None => {
+                let vrrp = sockets.vrrp.as_ref().ok_or_else(closed)?;
+                vrrp.send(source, destination, payload)
             }
-            (None, _) => Err(io::Error::from(io::ErrorKind::NotConnected)),
         }
     }
 
@@ -204,10 +219,45 @@ impl Interface {
         speaker.sockets.as_ref()
     }
 
-    fn close(&mut self) {
+    /// Whether its open sockets are enough for that.
+    fn can(&self, family: Family, what: Use) -> bool {
+        self.sockets_of(family)
+            .is_some_and(|sockets| what == Use::Announce || sockets.vrrp.is_some())
+    }
+
+    /// Takes over speakers that can do more than those of their families, whose sockets it returns. The others stay: datagrams
+    /// may wait in them.
+    fn replace(&mut self, fresh: Vec<Speaker>) -> Vec<Sockets> {
+        let is_fresh = |family| fresh.iter().any(|speaker| speaker.family == family);
+        let replaced = self
+            .speakers
+            .extract_if(.., |speaker| is_fresh(speaker.family));
+        let replaced = replaced.filter_map(|speaker| speaker.sockets).collect();
+        self.speakers.extend(fresh);
+        replaced
+    }
+
+    /// Returns the sockets of families that are not needed.
+    fn close_unneeded(&mut self, needs: &Needs) -> Vec<Sockets> {
+        let unneeded = self
+            .speakers
+            .extract_if(.., |speaker| !needs.contains_key(&speaker.family));
+        let unneeded = unneeded.filter_map(|speaker| speaker.sockets).collect();
         for speaker in &mut self.speakers {
-            speaker.sockets = None;
+            let Some(what) = needs.get(&speaker.family) else {
+                continue;
+            };
+            speaker.what = *what;
+            if let (Use::Announce, Some(sockets)) = (what, &mut speaker.sockets) {
+                sockets.vrrp = None;
+            }
         }
+        unneeded
+    }
+
+    fn close(&mut self) {
+        let speakers = self.speakers.iter_mut();
+        let_go(speakers.filter_map(|it| it.sockets.take()).collect());
     }
 
     /// Opens what is not open. One family that the kernel refuses does not keep the other one silent.
@@ -217,7 +267,7 @@ impl Interface {
             if speaker.sockets.is_some() {
                 continue;
             }
-            match Sockets::open(&self.name, speaker.family) {
+            match Sockets::open(&self.name, speaker.family, speaker.what) {
                 Ok(sockets) => speaker.sockets = Some(sockets),
                 Err(error) => result = Err(error),
             }
@@ -226,14 +276,28 @@ impl Interface {
     }
 }
 
+/// Closes sockets on a thread of its own: the kernel lets go of a packet socket only when no processor can still be using it
+/// (`synchronize_net`), which takes some 16 ms, and by that an advertisement would be late.
+fn let_go(sockets: Vec<Sockets>) {
+    if !sockets.is_empty() {
+        let closing = thread::Builder::new().name("closing".to_owned());
+        // Where there is no thread to be had, they are closed here.
+        let _ = closing.spawn(move || drop(sockets));
+    }
+}
+
 impl Sockets {
-    fn open(interface: &str, family: Family) -> Result<Self, OpenSocketError> {
+    fn open(interface: &str, family: Family, what: Use) -> Result<Self, OpenSocketError> {
         let announcer = match family {
             Family::V4 => Announcer::Arp(ArpSocket::open(interface)?),
             Family::V6 => Announcer::Ndp(NdpSocket::open(interface)?),
         };
+        let vrrp = match what {
+            Use::Speak => Some(VrrpSocket::open(interface, family)?),
+            Use::Announce => None,
+        };
         Ok(Self {
-            vrrp: VrrpSocket::open(interface, family)?,
+            vrrp,
             virtual_mac: VirtualMacSocket::open(interface)?,
             announcer,
         })

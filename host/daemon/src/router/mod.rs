@@ -1,10 +1,11 @@
 //! The router: speaks VRRP and holds the addresses. It is the only process that must never be late.
 //!
-//! One thread, one loop ([`driver`]), no lock, no executor, no file. Addresses are configured by a second
+//! One thread, one loop ([`driver`]), no lock, no executor, no file. Addresses, routes and rules are kept in place by a second
 //! thread, which vrrp-linux owns; log lines are handed to a third and dropped when it is behind.
 
 mod discards;
 mod driver;
+mod holdings;
 mod interfaces;
 mod primary;
 mod reason;

@@ -3,9 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use vrrp::{InterfaceId, Link};
-use vrrp_linux::address::LinkState;
+use vrrp_linux::netlink::LinkState;
 
-use super::setup::Setup;
+use super::setup::{Setup, held_addresses};
 
 /// An owner's priority: its virtual addresses are its own.
 const OWNER: u8 = 255;
@@ -63,8 +63,8 @@ enum Standing {
 fn standing(address: Ipv6Addr, link: &LinkState, setup: &Setup) -> Option<Standing> {
     let address = IpAddr::V6(address);
     let sharing = setup.instances.iter().find(|instance| {
-        let mut shared = instance.addresses.iter();
-        instance.interface == link.interface && shared.any(|(shared, _)| *shared == address)
+        held_addresses(instance)
+            .any(|shared| shared.interface == link.interface && shared.address == address)
     });
     match sharing {
         None => Some(Standing::Own),
@@ -79,13 +79,15 @@ mod tests {
     use std::time::Duration;
 
     use vrrp::{AnnounceConfig, ChecksumForm, Peers, Version};
+    use vrrp_linux::netlink::Address;
 
     use super::*;
     use crate::ipc::InstanceSetup;
 
     const VIRTUAL: &str = "fe80::51";
+    const EXCLUDED: &str = "fe80::52";
 
-    /// An instance on eth0 with the address [`VIRTUAL`].
+    /// An instance on eth0 with the address [`VIRTUAL`], and with [`EXCLUDED`] on eth2.
     fn setup(priority: u8) -> Setup {
         let instance = InstanceSetup {
             name: "VI_1".to_owned(),
@@ -95,8 +97,24 @@ mod tests {
             priority: NonZeroU8::new(priority).unwrap(),
             advertisement_interval: Duration::from_secs(1),
             checksum: ChecksumForm::Rfc5798,
-            addresses: vec![(VIRTUAL.parse().unwrap(), 128)],
+            addresses: vec![Address {
+                interface: "eth0".to_owned(),
+                address: VIRTUAL.parse().unwrap(),
+                prefix_length: 128,
+                label: None,
+                scope: 0,
+            }],
             virtual_mac: None,
+            others: vec![
+                Address {
+                    interface: "eth2".to_owned(),
+                    address: EXCLUDED.parse().unwrap(),
+                    prefix_length: 128,
+                    label: None,
+                    scope: 0,
+                }
+                .into(),
+            ],
             max_learned_interval: Duration::from_secs(10),
             peers: Peers::ANYBODY,
             preempt: true,
@@ -104,6 +122,8 @@ mod tests {
             start_delay: Duration::ZERO,
             down_after: NonZeroU8::MIN,
             init_grace: Duration::ZERO,
+            authentication: vrrp::Authentication::None,
+            last_sequence: None,
             announce: AnnounceConfig::default(),
             tracks: Vec::new(),
             interfaces: Vec::new(),
@@ -141,6 +161,8 @@ mod tests {
         check("eth0", 100, &[VIRTUAL, "fe80::aa"], Some("fe80::aa"));
         // On another link it is nobody's.
         check("eth1", 100, &[VIRTUAL], Some(VIRTUAL));
+        check("eth2", 100, &[EXCLUDED], None);
+        check("eth2", 100, &[VIRTUAL], Some(VIRTUAL));
     }
 
     #[test]

@@ -71,6 +71,9 @@ pub(super) fn describe_difference(difference: &Difference) -> String {
                 addresses.join(", ")
             )
         }
+        Difference::Authentication(error) => {
+            format!("would not be heard with `mode = \"enforce\"`: {error}")
+        }
         Difference::Owner => "too claims to own the addresses (priority 255)".to_owned(),
     }
 }

@@ -6,9 +6,13 @@ use std::net::IpAddr;
 use rustix::event::{PollFd, PollFlags, poll};
 use vrrp::{
     CheckConfig, CheckId, Family, GroupId, InstanceConfig, InstanceId, InterfaceId, InterfaceTrack,
-    Peers, RouterConfig, SyncGroup, Track, VirtualAddress, VirtualRouterId,
+    Peers, RouterConfig, Sequence, Signer, SyncGroup, Track, VirtualAddress, VirtualRouterId,
 };
+use vrrp_linux::netlink::{Address, Object};
+use vrrp_linux::role;
 
+use super::interfaces::{Needs, Use};
+use super::virtual_macs;
 use crate::ipc::{Channel, CheckSetup, GroupSetup, InstanceSetup, RecvError, ToRouter};
 
 /// Everything the router is made from. The position in each list is the number by which the supervisor knows it.
@@ -30,6 +34,8 @@ pub(super) struct Setup {
 struct Numbers {
     checks: Vec<CheckId>,
     instances: Vec<InstanceId>,
+    /// The positions of the instances: they are asked for with every action.
+    positions: BTreeMap<InstanceId, u32>,
     groups: Vec<GroupId>,
     /// Every interface that was ever used.
     interfaces: Vec<String>,
@@ -46,7 +52,12 @@ impl Incoming {
     pub(super) fn take(&mut self, message: ToRouter) -> Piece {
         match message {
             ToRouter::Check(check) => self.0.checks.push(check),
-            ToRouter::Instance(instance) => self.0.instances.push(*instance),
+            ToRouter::Instance(instance) => {
+                if instance.authentication != vrrp::Authentication::None {
+                    role::forbid_core_dumps();
+                }
+                self.0.instances.push(*instance);
+            }
             ToRouter::Group(group) => self.0.groups.push(group),
             ToRouter::Start { address, peers } => {
                 self.0.address = address;
@@ -100,25 +111,32 @@ impl Setup {
         &self.numbers.interfaces
     }
 
-    /// Those with the address families that the instances on each use; none where instances only want to know how it is.
-    pub(super) fn watched_interfaces_with_families(&self) -> Vec<(String, Vec<Family>)> {
+    /// Those with what the instances need on each; nothing where they only want to know how it is.
+    pub(super) fn needs(&self) -> Vec<(String, Needs)> {
+        let mut needs: BTreeMap<&str, Needs> = BTreeMap::new();
+        let mut need = |interface, family, what: Use| {
+            let known = needs.entry(interface).or_default();
+            let known = known.entry(family).or_insert(what);
+            *known = what.max(*known);
+        };
+        for instance in &self.instances {
+            if let Some(family) = instance.family() {
+                need(instance.interface.as_str(), family, Use::Speak);
+            }
+            for address in held_addresses(instance) {
+                let family = Family::of(&address.address);
+                need(address.interface.as_str(), family, Use::Announce);
+            }
+        }
         let names = self.numbers.interfaces.iter();
         names
-            .map(|name| (name.clone(), self.families(name)))
+            .map(|name| {
+                (
+                    name.clone(),
+                    needs.remove(name.as_str()).unwrap_or_default(),
+                )
+            })
             .collect()
-    }
-
-    /// The address families that the instances on an interface use, each once.
-    fn families(&self, interface: &str) -> Vec<Family> {
-        let mut families: Vec<_> = self
-            .instances
-            .iter()
-            .filter(|instance| instance.interface == interface)
-            .filter_map(InstanceSetup::family)
-            .collect();
-        families.sort_unstable();
-        families.dedup();
-        families
     }
 
     pub(super) fn interface_name(&self, id: InterfaceId) -> Option<&str> {
@@ -140,7 +158,8 @@ impl Setup {
             before.map_or_else(Vec::new, |before| before.numbers.interfaces.clone());
         let used = once(self.instances.iter().flat_map(|instance| {
             let tracked = instance.interfaces.iter().map(|track| &track.interface);
-            tracked.chain([&instance.interface])
+            let held = held_addresses(instance).map(|address| &address.interface);
+            tracked.chain([&instance.interface]).chain(held)
         }));
         interfaces.extend(
             used.into_iter().filter(|name| {
@@ -180,8 +199,10 @@ impl Setup {
                 .map(|group| known_group(&group.name).unwrap_or_else(|| GroupId(fresh())))
                 .collect(),
             interfaces,
+            positions: BTreeMap::new(),
             next: 0,
         };
+        self.numbers.positions = self.numbers.instances.iter().copied().zip(0..).collect();
         self.numbers.next = next;
     }
 
@@ -205,12 +226,7 @@ impl Setup {
 
     /// By what number the supervisor knows an instance.
     pub(super) fn position(&self, id: InstanceId) -> Option<u32> {
-        let index = self
-            .numbers
-            .instances
-            .iter()
-            .position(|other| *other == id)?;
-        u32::try_from(index).ok()
+        self.numbers.positions.get(&id).copied()
     }
 
     /// By what number the supervisor knows a check.
@@ -235,6 +251,17 @@ impl Setup {
     pub(super) fn check_id(&self, position: u32) -> Option<CheckId> {
         let index = usize::try_from(position).ok()?;
         self.numbers.checks.get(index).copied()
+    }
+
+    /// Goes on where others have signed for the instances.
+    pub(super) fn signer(&self) -> Signer {
+        let mut signer = Signer::default();
+        for (id, instance) in self.numbers.instances.iter().zip(&self.instances) {
+            if let Some(last) = instance.last_sequence {
+                signer.resume(*id, Sequence(last));
+            }
+        }
+        signer
     }
 
     /// Whether the file names this address as that of another router.
@@ -318,6 +345,30 @@ fn check_config(setup: &CheckSetup) -> CheckConfig {
     }
 }
 
+/// The addresses that an instance holds: first those that it advertises, then the excluded ones.
+pub(super) fn held_addresses(setup: &InstanceSetup) -> impl Iterator<Item = &Address> {
+    setup.addresses.iter().chain(excluded_addresses(setup))
+}
+
+fn excluded_addresses(setup: &InstanceSetup) -> impl Iterator<Item = &Address> {
+    setup.others.iter().filter_map(|object| match object {
+        Object::Address(address) => Some(address),
+        Object::Route(_) | Object::Rule(_) => None,
+    })
+}
+
+/// Everything that an instance holds while it is MASTER.
+pub(super) fn held_objects(setup: &InstanceSetup) -> Vec<Object> {
+    let addresses = setup.addresses.iter().cloned().map(Object::from);
+    addresses
+        .chain(setup.others.iter().cloned())
+        .map(|object| match object {
+            Object::Address(address) => virtual_macs::place(setup, address).into(),
+            Object::Route(_) | Object::Rule(_) => object,
+        })
+        .collect()
+}
+
 /// The core's configuration of an instance; the guardian needs it too, to speak for a dead router.
 pub(crate) fn instance_config(
     setup: &InstanceSetup,
@@ -336,10 +387,13 @@ pub(crate) fn instance_config(
         addresses: setup
             .addresses
             .iter()
-            .map(|&(address, prefix_length)| VirtualAddress {
-                address,
-                prefix_length,
+            .map(|address| VirtualAddress {
+                address: address.address,
+                prefix_length: address.prefix_length,
             })
+            .collect(),
+        excluded: excluded_addresses(setup)
+            .map(|address| address.address)
             .collect(),
         preempt: setup.preempt,
         preempt_delay: setup.preempt_delay,
@@ -347,6 +401,7 @@ pub(crate) fn instance_config(
         down_after: setup.down_after,
         init_grace: setup.init_grace,
         announce: setup.announce,
+        authentication: setup.authentication.clone(),
         tracks: setup
             .tracks
             .iter()

@@ -1,9 +1,9 @@
 //! The core's view of an instance, as the supervisor is told.
 
-use vrrp::{GlobalCounters, InstanceCounters, Router};
+use vrrp::{AuthenticationCounters, GlobalCounters, InstanceCounters, Router};
 
 use super::setup::Setup;
-use crate::ipc::{FromRouter, InstanceStatus, InterfaceState};
+use crate::ipc::{AuthenticationFailure, FromRouter, InstanceStatus, InterfaceState};
 
 /// Every part of the answer to a status request, in order.
 pub(super) fn answer(core: &Router, setup: &Setup) -> Vec<FromRouter> {
@@ -41,6 +41,13 @@ fn instance_status(core: &Router, setup: &Setup, instance: u32) -> Option<Instan
         interfaces: status.interfaces.iter().filter_map(interface).collect(),
         weights: status.tracks.iter().map(|track| track.weight).collect(),
         counters: owned(named(&status.counters)),
+        authentication_failure: status.authentication_failure.map(|failure| {
+            AuthenticationFailure {
+                source: failure.source,
+                error: failure.error.to_string(),
+                at_unix_ms: failure.at.as_nanos() / 1_000_000,
+            }
+        }),
     })
 }
 
@@ -80,13 +87,22 @@ fn named(counters: &InstanceCounters) -> impl Iterator<Item = (&'static str, u64
         invalid_type_pkts_rcvd,
         address_list_errors,
         packet_length_errors,
-        authentication_errors,
+        authentication,
         own_advertisements_rcvd,
         source_errors,
         destination_errors,
         received_rfc9568,
         received_rfc5798,
     } = *counters;
+    let AuthenticationCounters {
+        authenticated_rcvd,
+        type_errors,
+        missing,
+        key_errors,
+        mismatches,
+        clock_errors,
+        replays,
+    } = authentication;
     [
         ("master-transitions", master_transitions),
         ("advertisement-rcvd", advertisement_rcvd),
@@ -97,7 +113,14 @@ fn named(counters: &InstanceCounters) -> impl Iterator<Item = (&'static str, u64
         ("invalid-type-pkts-rcvd", invalid_type_pkts_rcvd),
         ("address-list-errors", address_list_errors),
         ("packet-length-errors", packet_length_errors),
-        ("authentication-errors", authentication_errors),
+        ("authentication-errors", authentication.errors()),
+        ("authentication-type-errors", type_errors),
+        ("authentication-missing", missing),
+        ("authentication-key-errors", key_errors),
+        ("authentication-mismatches", mismatches),
+        ("authentication-clock-errors", clock_errors),
+        ("authentication-replays", replays),
+        ("authenticated-rcvd", authenticated_rcvd),
         ("own-advertisements-rcvd", own_advertisements_rcvd),
         ("source-errors", source_errors),
         ("destination-errors", destination_errors),

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tracing::error;
 use vrrp::{InstanceId, VirtualRouterId};
 use vrrp_linux::macvlan::{DesiredMacvlan, MacvlanEvent, MacvlanThread, SpawnError};
+use vrrp_linux::netlink::Address;
 
 use super::setup::Setup;
 use crate::ipc::InstanceSetup;
@@ -44,22 +45,30 @@ impl VirtualMacs {
         name.is_none_or(|name| self.up.contains(name))
     }
 
-    /// Takes in what has become of them; tells whether others are ready than before.
+    /// Takes in what has become of them; tells which are ready now and were not, or the other way round.
     ///
     /// # Errors
     /// When nothing will become of them any more.
-    pub(super) fn read(&mut self) -> io::Result<bool> {
-        let mut changed = false;
+    pub(super) fn read(&mut self) -> io::Result<BTreeSet<String>> {
+        let mut changed = BTreeSet::new();
         while let Some(event) = self.thread.try_recv() {
-            changed |= match event {
-                MacvlanEvent::Up { name } => self.up.insert(name),
-                MacvlanEvent::Down { name } => self.up.remove(&name),
+            let name = match event {
+                MacvlanEvent::Up { name } => {
+                    self.up.insert(name.clone());
+                    name
+                }
+                MacvlanEvent::Down { name } => {
+                    self.up.remove(&name);
+                    name
+                }
                 MacvlanEvent::Failed { name, error } => {
                     error!(interface = name, %error, "cannot configure the interface of a virtual MAC");
-                    self.up.remove(&name)
+                    self.up.remove(&name);
+                    name
                 }
                 MacvlanEvent::Stopped { error } => return Err(error),
             };
+            changed.insert(name);
         }
         Ok(changed)
     }
@@ -77,17 +86,17 @@ impl AsFd for VirtualMacs {
     }
 }
 
-/// The prefix length that an address is configured with. On the interface of a virtual MAC there is no other link-local address
+/// An address as it is configured: on the interface of the virtual MAC, where there is one. There is no other link-local address there
 /// that brings the route to its neighbours, so that a virtual one does.
-pub(super) fn prefix_length(instance: &InstanceSetup, address: IpAddr, given: u8) -> u8 {
-    match address {
-        IpAddr::V6(address)
-            if instance.virtual_mac.is_some() && address.is_unicast_link_local() =>
-        {
-            given.min(LINK_LOCAL_NETWORK)
-        }
-        IpAddr::V6(_) | IpAddr::V4(_) => given,
+pub(super) fn place(instance: &InstanceSetup, mut address: Address) -> Address {
+    let Some(macvlan) = instance.macvlan_for(&address) else {
+        return address;
+    };
+    address.interface = macvlan.to_owned();
+    if matches!(address.address, IpAddr::V6(v6) if v6.is_unicast_link_local()) {
+        address.prefix_length = address.prefix_length.min(LINK_LOCAL_NETWORK);
     }
+    address
 }
 
 fn desired(setup: &Setup, claims: impl Fn(InstanceId) -> bool) -> Vec<DesiredMacvlan> {

@@ -1,9 +1,12 @@
 //! What the supervisor knows of instances, checks and hooks: for `status`, the log and the hooks.
 
+mod authentication;
+
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use vrrp::{Family, OnFail, Outcome, Standing, State};
+use vrrp_linux::netlink::{Address, Route, Rule};
 
 use super::setup::{InstancePlan, Setup};
 use crate::ipc::{GroupChange, InstanceStatus, StateChange, WorkerReport};
@@ -251,12 +254,10 @@ impl Known {
                 base,
                 effective: detail.map_or(base, |detail| detail.priority_effective),
             },
-            virtual_addresses: plan
-                .instance
-                .virtual_addresses
-                .iter()
-                .map(|address| format!("{}/{}", address.address, address.prefix_length))
-                .collect(),
+            virtual_addresses: addresses(&plan.instance.virtual_addresses, plan),
+            excluded_addresses: addresses(&plan.instance.excluded_addresses, plan),
+            routes: plan.instance.routes.iter().map(Route::to_string).collect(),
+            rules: plan.instance.rules.iter().map(Rule::to_string).collect(),
             virtual_mac: virtual_mac(&plan.instance),
             accept_mode: plan.instance.accept_mode,
             master: detail
@@ -268,6 +269,10 @@ impl Known {
             drained: detail.is_some_and(|detail| detail.drained),
             tracks: self.tracks(plan, detail, setup),
             interfaces: interfaces(detail),
+            authentication: authentication::describe(
+                &plan.instance.authentication,
+                detail.and_then(|detail| detail.authentication_failure.as_ref()),
+            ),
             counters: detail
                 .map(|detail| detail.counters.iter().cloned().collect())
                 .unwrap_or_default(),
@@ -389,6 +394,18 @@ fn carry<'a, T>(
             std::mem::swap(old, new);
         }
     }
+}
+
+/// Addresses as `status` shows them: with an interface only when it is not that of the instance.
+fn addresses(addresses: &[Address], plan: &InstancePlan) -> Vec<String> {
+    let shown = |address: &Address| {
+        if address.interface == plan.instance.interface {
+            format!("{}/{}", address.address, address.prefix_length)
+        } else {
+            address.to_string()
+        }
+    };
+    addresses.iter().map(shown).collect()
 }
 
 /// The word for a verdict in the log and in `status`.

@@ -10,6 +10,7 @@ pub(crate) mod compile;
 mod control;
 mod guardian;
 mod hooks;
+mod host;
 mod known;
 mod prepare;
 mod running;
@@ -20,7 +21,6 @@ use std::path::Path;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tracing::info;
-use vrrp_linux::{link, rights};
 
 pub(crate) use control::{InstanceCommand, Request, Response};
 pub(crate) use prepare::{read, try_modules};
@@ -41,7 +41,7 @@ const EVENTS_MAX: usize = 1024;
 /// When the file or a module is wrong, rights are missing, or another daemon runs: then nothing was started.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let checked = read(options)?;
-    check_host(&checked)?;
+    host::check(&checked)?;
     let _log = logging::start(options.log_format);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -70,43 +70,6 @@ async fn run_checked(options: &Options, checked: Checked) -> Result<(), Failure>
     drop(control);
     info!("stopped");
     Ok(())
-}
-
-/// What the file needs of this host: rights and interfaces.
-fn check_host(checked: &Checked) -> Result<(), Failure> {
-    check_interfaces(checked)?;
-    let lacking = rights::missing_capabilities().map_err(Failure::internal)?;
-    if lacking.is_empty() {
-        return Ok(());
-    }
-    Err(Failure::rights(format!(
-        "missing rights: {}; run as root, or give the service AmbientCapabilities={}",
-        lacking.join(", "),
-        lacking.join(" ")
-    )))
-}
-
-/// Instances need an interface to speak on.
-fn check_interfaces(checked: &Checked) -> Result<(), Failure> {
-    let missing: Vec<_> = checked
-        .cluster
-        .instances
-        .iter()
-        .filter(|instance| !link::exists(&instance.interface))
-        .map(|instance| {
-            let place = ["instances", &instance.name, "interface"];
-            let message = format!("this host has no interface {}", instance.interface);
-            checked
-                .source
-                .error_at(&place, &message)
-                .help("`ip link` lists those it has")
-        })
-        .collect();
-    if missing.is_empty() {
-        Ok(())
-    } else {
-        Err(Failure::config(checked.source.report(missing)))
-    }
 }
 
 async fn listen(path: &Path, events: &mpsc::Sender<Event>) -> Result<control::Control, Failure> {

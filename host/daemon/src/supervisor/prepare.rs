@@ -5,13 +5,15 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 
 use tokio::sync::mpsc;
-use vrrp_linux::macvlan;
+use vrrp_linux::{macvlan, role};
 
 use super::children::{Child, FromChild};
 use super::compile::{self, cache_dir};
 use super::setup::{Setup, module_setup, schedule};
 use crate::cli::Options;
-use crate::config::{self, Cluster, Diagnostic, Loaded, Module, ModuleSource, Report, Source};
+use crate::config::{
+    self, Cluster, Diagnostic, Instance, Loaded, Module, ModuleSource, Report, Source,
+};
 use crate::exit::{Failure, chain};
 use crate::ipc::{FromWorker, LoadFailure, ToWorker};
 use crate::modules;
@@ -39,12 +41,23 @@ pub(crate) fn read(options: &Options) -> Result<Checked, Failure> {
             cluster,
             source,
             warnings,
-        }) => Ok(Checked {
-            cluster,
-            source,
-            warnings,
-        }),
+        }) => {
+            keep_secrets(&cluster);
+            Ok(Checked {
+                cluster,
+                source,
+                warnings,
+            })
+        }
         Err(error) => Err(Failure::config(chain(&error))),
+    }
+}
+
+/// Passwords and keys are in memory from now on, and must not get from there to a disk.
+fn keep_secrets(cluster: &Cluster) {
+    let has_secrets = |instance: &Instance| instance.authentication != vrrp::Authentication::None;
+    if cluster.instances.iter().any(has_secrets) {
+        role::forbid_core_dumps();
     }
 }
 

@@ -1,10 +1,11 @@
 //! From the checked file to what the router and the worker are told.
 
-use std::time::Duration;
-
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::num::NonZeroU8;
+use std::time::Duration;
+
+use vrrp_linux::netlink::Object;
 
 use crate::config::{Check, Cluster, Group, Hook, Instance, Module, ModuleSource, NotifyOn};
 use crate::ipc::{
@@ -128,26 +129,17 @@ impl Setup {
             .fold(default, u64::max)
     }
 
-    /// The virtual addresses to which no packets are accepted (RFC 9568 §6.1, `Accept_Mode`): an owner always accepts them.
+    /// The shared addresses to which no packets are accepted (RFC 9568 §6.1, `Accept_Mode`): an owner always accepts them.
     pub(super) fn refused_addresses(&self) -> BTreeSet<IpAddr> {
         let instances = self.instances.iter().map(|plan| &plan.instance);
         instances
             .filter(|instance| !instance.accept_mode && instance.priority != NonZeroU8::MAX)
-            .flat_map(|instance| &instance.virtual_addresses)
+            .flat_map(|instance| {
+                let advertised = instance.virtual_addresses.iter();
+                advertised.chain(&instance.excluded_addresses)
+            })
             .map(|address| address.address)
             .collect()
-    }
-
-    /// The interfaces that instances use, each once.
-    pub(super) fn interfaces(&self) -> Vec<String> {
-        let mut names: Vec<_> = self
-            .instances
-            .iter()
-            .map(|plan| plan.instance.interface.clone())
-            .collect();
-        names.sort_unstable();
-        names.dedup();
-        names
     }
 }
 
@@ -176,18 +168,17 @@ pub(super) fn instance_setup(plan: &InstancePlan) -> InstanceSetup {
         max_learned_interval: instance.max_learned_interval,
         checksum: instance.checksum,
         peers: instance.peers.clone(),
-        addresses: instance
-            .virtual_addresses
-            .iter()
-            .map(|address| (address.address, address.prefix_length))
-            .collect(),
+        addresses: instance.virtual_addresses.clone(),
         virtual_mac: instance.virtual_mac.clone(),
+        others: others(instance),
         preempt: instance.preempt,
         preempt_delay: instance.preempt_delay,
         start_delay: instance.start_delay,
         down_after: instance.down_after,
         init_grace: instance.init_grace,
         announce: instance.announce,
+        authentication: instance.authentication.clone(),
+        last_sequence: None,
         tracks: plan
             .tracks
             .iter()
@@ -217,6 +208,18 @@ pub(super) fn group_setup(plan: &GroupPlan) -> GroupSetup {
         name: plan.group.name.clone(),
         members: plan.group.members.iter().map(number).collect(),
     }
+}
+
+/// What an instance holds beside the advertised addresses.
+fn others(instance: &Instance) -> Vec<Object> {
+    let addresses = instance.excluded_addresses.iter().cloned();
+    let routes = instance.routes.iter().cloned();
+    let rules = instance.rules.iter().cloned();
+    addresses
+        .map(Object::from)
+        .chain(routes.map(Object::from))
+        .chain(rules.map(Object::from))
+        .collect()
 }
 
 /// A module, for the worker.

@@ -222,18 +222,14 @@ pub(super) async fn foreign(kernel: &Kernel, names: &[String]) -> io::Result<Vec
     Ok(foreign.map(|link| link.name).collect())
 }
 
-/// Deletes every macvlan of ours on these interfaces, puts back what was changed there, and returns the names of what it deleted.
-pub(super) async fn remove_all(kernel: &Kernel, parents: &[String]) -> io::Result<Vec<String>> {
+/// Deletes every macvlan of ours, puts back what was changed for them, and returns the names of what it deleted.
+pub(super) async fn remove_all(kernel: &Kernel) -> io::Result<Vec<String>> {
     let links = kernel.links().await?;
     let (mut indices, mut removed) = (Vec::new(), Vec::new());
     let mut changes = BTreeMap::new();
     for link in links.iter().filter(|link| link.is_ours()) {
-        let parent = links.iter().find(|it| Some(it.index) == link.parent);
-        let Some(parent) = parent.filter(|parent| parents.contains(&parent.name)) else {
-            continue;
-        };
-        if let Some(changed) = changed_by(link) {
-            changes.entry(parent.index).or_insert(changed);
+        if let (Some(parent), Some(changed)) = (link.parent, changed_by(link)) {
+            changes.entry(parent).or_insert(changed);
         }
         indices.push(link.index);
         removed.push(link.name.clone());

@@ -6,6 +6,9 @@
     reason = "each test binary uses its own part of what they share"
 )]
 
+pub mod objects;
+pub mod watched;
+
 use std::fs::File;
 use std::io::Write as _;
 use std::net::Ipv6Addr;
@@ -103,6 +106,21 @@ impl Namespace {
         let mut words = shown.split(|c: char| c.is_whitespace() || c == '/');
         words.find(|word| *word == "inet6").unwrap();
         words.next().unwrap().parse().unwrap()
+    }
+
+    /// How many messages the kernel has dropped because the routing sockets in the namespace that listen to changes were full.
+    pub fn netlink_drops(&self) -> u64 {
+        let sockets =
+            self.run(|| std::fs::read_to_string("/proc/thread-self/net/netlink").unwrap());
+        let mut lines = sockets.lines().map(|line| line.split_whitespace());
+        let titles: Vec<_> = lines.next().unwrap().collect();
+        let column = |title| titles.iter().position(|other| *other == title).unwrap();
+        let (protocol, groups, drops) = (column("Eth"), column("Groups"), column("Drops"));
+        lines
+            .map(Iterator::collect::<Vec<_>>)
+            .filter(|socket| socket[protocol] == "0" && socket[groups].contains(|c| c != '0'))
+            .map(|socket| socket[drops].parse::<u64>().unwrap())
+            .sum()
     }
 
     /// Calls `body` on a thread that is in the namespace.

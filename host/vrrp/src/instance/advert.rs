@@ -38,7 +38,9 @@ pub(super) fn advertise(
             .iter()
             .map(|address| address.address)
             .collect(),
+        password: config.authentication.password().cloned(),
     };
+    let signing = config.authentication.signing();
     let to = |destination: IpAddr| Advertise {
         instance,
         interface: config.interface,
@@ -46,6 +48,7 @@ pub(super) fn advertise(
         destination,
         payload: Arc::from(advertisement.emit(source, destination)),
         priority,
+        signing: signing.clone(),
     };
     match (&config.peers, source) {
         (Peers::Multicast { .. }, IpAddr::V4(_)) => vec![to(IpAddr::V4(MULTICAST_IPV4))],

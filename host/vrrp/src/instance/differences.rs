@@ -22,7 +22,7 @@ impl Differences {
             Some((peer, known)) if *peer == source => known.as_slice(),
             Some(_) | None => &[],
         };
-        let is_news = |difference: &&Difference| !known.contains(difference);
+        let is_news = |seen: &&Difference| !known.iter().any(|known| is_same(known, seen));
         let news = seen.iter().filter(is_news).cloned().collect();
         if !seen.is_empty() {
             self.known = Some((source, seen));
@@ -30,6 +30,16 @@ impl Differences {
             self.known = None;
         }
         news
+    }
+}
+
+/// Whether there is nothing new in it. The details of a failed authentication are another time in each advertisement.
+fn is_same(known: &Difference, seen: &Difference) -> bool {
+    match (known, seen) {
+        (Difference::Authentication(known), Difference::Authentication(seen)) => {
+            known.is_like(*seen)
+        }
+        (known, seen) => known == seen,
     }
 }
 

@@ -46,6 +46,9 @@ impl Instance {
         trigger: Reason,
         out: &mut Outbox,
     ) {
+        if self.waits_for_a_peer() {
+            return;
+        }
         let eligibility = self.eligibility(block);
         let (priority, grace) = (self.effective_priority, self.machine.grace());
         match (eligibility, &mut self.machine) {
@@ -96,6 +99,15 @@ impl Instance {
             Eligibility::Waiting => Readiness::Waiting,
             Eligibility::Faulty { .. } => Readiness::Faulty,
         }
+    }
+
+    /// Whether it stops as soon as a peer has taken what it offered. Until then, only the loss of what it sends from
+    /// is news to it.
+    fn waits_for_a_peer(&self) -> bool {
+        !self.running
+            && self.is_active()
+            && self.links.own_up() == Some(true)
+            && self.source().is_some()
     }
 
     fn eligibility(&self, block: Option<Block>) -> Eligibility {

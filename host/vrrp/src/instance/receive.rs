@@ -5,23 +5,27 @@ use core::net::IpAddr;
 use super::active::Then;
 use super::state::{Backup, Heard, Machine};
 use super::{Farewell, Instance, differences, send};
+use crate::authentication::Received;
 use crate::config::Family;
 use crate::outbox::Outbox;
 use crate::packet::{Advertisement, version_number};
-use crate::{Action, Difference, Discard, Instant, Reason, Version};
+use crate::{
+    Action, AuthenticationError, AuthenticationFailure, Difference, Discard, Instant, Reason,
+    Version,
+};
 
 impl Instance {
     /// Makes the checks that need this virtual router's configuration, then does what the state says.
     pub(crate) fn receive(
         &mut self,
         now: Instant,
-        source: IpAddr,
-        advertisement: &Advertisement,
+        received: &Received<'_>,
         out: &mut Outbox,
     ) -> Result<(), Discard> {
-        self.accept(source, advertisement)?;
+        let (source, advertisement) = (received.source, received.advertisement);
+        let tolerated = self.accept(received)?;
         self.count_received(advertisement);
-        self.compare(source, advertisement, out);
+        self.compare(source, advertisement, tolerated, out);
         let (preemption, timing) = (self.preemption(), self.timing());
         match &mut self.machine {
             Machine::Initialize(_) => {}
@@ -33,7 +37,9 @@ impl Instance {
         Ok(())
     }
 
-    fn accept(&self, source: IpAddr, advertisement: &Advertisement) -> Result<(), Discard> {
+    /// Returns why the advertisement would not be accepted once authentication is enforced.
+    fn accept(&mut self, received: &Received<'_>) -> Result<Option<AuthenticationError>, Discard> {
+        let (source, advertisement) = (received.source, received.advertisement);
         if advertisement.version != self.config.version {
             let number = version_number(advertisement.version);
             return Err(Discard::Version(number));
@@ -44,6 +50,7 @@ impl Instance {
         if !self.config.peers.accept(source) {
             return Err(Discard::Source);
         }
+        let tolerated = self.authenticate(received)?;
         let (theirs, ours) = (advertisement.interval, self.config.advertisement_interval);
         if self.config.version == Version::V2 && theirs != ours {
             return Err(Discard::IntervalMismatch { theirs, ours });
@@ -52,7 +59,31 @@ impl Instance {
         if advertisement.addresses.is_empty() && !self.config.addresses.is_empty() {
             return Err(Discard::NoAddresses);
         }
-        Ok(())
+        Ok(tolerated)
+    }
+
+    fn authenticate(
+        &mut self,
+        received: &Received<'_>,
+    ) -> Result<Option<AuthenticationError>, AuthenticationError> {
+        let authentication = &self.config.authentication;
+        let error = match authentication.verify(received, &mut self.marks) {
+            Ok(authenticated) => {
+                self.counters.authentication.authenticated_rcvd += u64::from(authenticated);
+                return Ok(None);
+            }
+            Err(error) => error,
+        };
+        self.authentication_failure = Some(AuthenticationFailure {
+            source: received.source,
+            error,
+            at: received.at,
+        });
+        if !authentication.tolerates() {
+            return Err(error);
+        }
+        *self.counters.authentication.of(error) += 1;
+        Ok(Some(error))
     }
 
     fn count_received(&mut self, advertisement: &Advertisement) {
@@ -66,13 +97,21 @@ impl Instance {
     }
 
     /// Notices what RFC 9568 §7.1 wants logged but not discarded.
-    fn compare(&mut self, source: IpAddr, advertisement: &Advertisement, out: &mut Outbox) {
-        let seen = differences::between(&self.config, advertisement);
+    fn compare(
+        &mut self,
+        source: IpAddr,
+        advertisement: &Advertisement,
+        tolerated: Option<AuthenticationError>,
+        out: &mut Outbox,
+    ) {
+        let mut seen = differences::between(&self.config, advertisement);
+        seen.extend(tolerated.map(Difference::Authentication));
         for difference in &seen {
             match difference {
                 Difference::Interval(_) => self.counters.interval_errors += 1,
                 Difference::Addresses(_) => self.counters.address_list_errors += 1,
-                Difference::Owner => {}
+                // The latter is counted where it is noticed.
+                Difference::Owner | Difference::Authentication(_) => {}
             }
         }
         for difference in self.differences.news(source, seen) {
@@ -92,6 +131,7 @@ impl Instance {
         advertisement: &Advertisement,
         out: &mut Outbox,
     ) {
+        let timing = self.timing();
         let Machine::Active(active) = &mut self.machine else {
             return;
         };
@@ -115,6 +155,15 @@ impl Instance {
             return;
         }
         // RFC 9568 asserts itself to a router that loses; RFC 3768 is silent.
+        if active.silence(now) >= timing.patience_of_peers() {
+            // An answer would speak before anybody was listened to.
+            let preemption = self.preemption();
+            self.listen_before_speaking(now, out);
+            if let Machine::Backup(backup) = &mut self.machine {
+                backup.hear(now, source, advertisement, preemption, timing);
+            }
+            return;
+        }
         let deserves_answer = priority == 0 || self.config.version == Version::V3;
         if deserves_answer && active.answer(now, self.config.advertisement_interval) {
             send(&active.adverts, &mut self.counters, out);

@@ -32,10 +32,9 @@ impl Instance {
                 let priority = self.effective_priority;
                 active.adverts = advertise(self.id, config, active.source, priority);
                 active.set_interval(now, config.advertisement_interval);
-                if before.addresses != config.addresses {
-                    let gone = before.addresses.iter().map(|address| address.address);
-                    for address in gone {
-                        if !config.addresses.iter().any(|ours| ours.address == address) {
+                if (&before.addresses, &before.excluded) != (&config.addresses, &config.excluded) {
+                    for address in before.claimed() {
+                        if !config.claimed().any(|ours| ours == address) {
                             active.announcements.cancel(address);
                         }
                     }

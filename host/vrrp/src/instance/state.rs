@@ -150,6 +150,8 @@ impl Backup {
         let later = after.saturating_sub(before);
         let earlier = before.saturating_sub(after);
         self.active_down_timer = self.active_down_timer + later - earlier;
+        // It runs again: the rest of the sync group may be ready when it expires.
+        self.held = false;
     }
 }
 

@@ -10,6 +10,10 @@ use crate::{InstanceId, Instant, Reason};
 impl Instance {
     /// Offers the addresses of an Active instance to its peers, and goes on using them until one takes them: make before break.
     pub(crate) fn give_away(&mut self, now: Instant, reason: Reason, out: &mut Outbox) {
+        if !self.running {
+            // It has given them away for good.
+            return;
+        }
         let until = now + self.timing().patience_with_peers();
         self.offer(until, Then::Keep, reason, out);
     }

@@ -20,6 +20,7 @@ fn golden(version: Version, checksum: ChecksumForm) -> Advertisement {
         interval: Duration::from_secs(1),
         checksum,
         addresses: vec![IpAddr::from([10, 0, 0, 100])],
+        password: None,
     }
 }
 
@@ -57,6 +58,20 @@ fn golden_vectors() {
             Ok(advertisement)
         );
     }
+}
+
+/// RFC 2338 §5.3.10: a shorter password is padded with zeros.
+#[test]
+fn golden_vector_password() {
+    let advertisement = Advertisement {
+        password: Some(Password::new(b"hunter2")),
+        ..golden(Version::V2, ChecksumForm::Rfc9568)
+    };
+    let hex = "21336401 01010000 0a000064 68756e7465723200";
+    let message = sealed(hex, SOURCE);
+    assert_eq!(advertisement.emit(SOURCE, GROUP), message);
+    let parsed = Advertisement::parse(&message, SOURCE, GROUP);
+    assert_eq!(parsed, Ok(advertisement));
 }
 
 #[test]
@@ -132,8 +147,8 @@ fn each_defect_has_its_discard() {
             Discard::ZeroInterval,
         ),
         (
-            "21336401 01010000 0a000064 0000000000000000",
-            Discard::AuthenticationType(1),
+            "21336401 02010000 0a000064 0000000000000000",
+            AuthenticationError::Type(2).into(),
         ),
         // The first failure counts.
         ("31006400 00000000", Discard::VirtualRouterId(0)),
@@ -286,9 +301,17 @@ fn advertisements() -> impl Strategy<Value = (Advertisement, IpAddr, IpAddr)> {
         form,
         any::<NonZeroU8>(),
         any::<u8>(),
+        prop::option::of(any::<[u8; Password::LEN]>()),
     )
         .prop_map(
-            |((version, interval, addresses, source, destination), form, id, priority)| {
+            |(
+                (version, interval, addresses, source, destination),
+                form,
+                id,
+                priority,
+                password,
+            )| {
+                let password = password.filter(|_| version == Version::V2);
                 let advertisement = Advertisement {
                     version,
                     virtual_router_id: VirtualRouterId(id),
@@ -296,6 +319,7 @@ fn advertisements() -> impl Strategy<Value = (Advertisement, IpAddr, IpAddr)> {
                     interval,
                     checksum: form,
                     addresses,
+                    password: password.map(|password| Password::new(&password)),
                 };
                 (advertisement, source, destination)
             },

@@ -3,9 +3,12 @@
 use core::net::IpAddr;
 
 use super::{OnWire, Router};
+use crate::authentication::{Received, TRAILER_LEN, Trailer};
 use crate::config::Family;
-use crate::packet::{Advertisement, TTL, peek_virtual_router_id};
-use crate::{Action, Discard, InstanceId, Instant, Packet, Peers, Reason, VirtualRouterId};
+use crate::packet::{Advertisement, TTL, peek_virtual_router_id, split_trailer};
+use crate::{
+    Action, Authentication, Discard, InstanceId, Instant, Packet, Peers, Reason, VirtualRouterId,
+};
 
 impl Router {
     pub(super) fn packet(&mut self, now: Instant, packet: &Packet<'_>) {
@@ -24,20 +27,53 @@ impl Router {
         if packet.ttl.is_none_or(|ttl| ttl < self.min_ttl(packet)) {
             return Err(Discard::Ttl(packet.ttl));
         }
+        let (message, trailer) = self.split(packet);
+        // Over IPv4 the checksum ends where the message does.
+        let covered = match packet.source {
+            IpAddr::V4(_) => message,
+            IpAddr::V6(_) => packet.payload,
+        };
         let advertisement =
-            Advertisement::parse(packet.payload, packet.source, packet.destination)?;
+            Advertisement::parse_covered(message, covered, packet.source, packet.destination)?;
         let on_wire = on_wire(packet, advertisement.virtual_router_id);
         let id = self.find(on_wire)?;
         let Some(instance) = self.instances.get_mut(&id) else {
             return Ok(());
         };
         let was_active = instance.is_active();
-        instance.receive(now, packet.source, &advertisement, &mut self.out)?;
+        let received = Received {
+            source: packet.source,
+            advertisement: &advertisement,
+            message,
+            trailer,
+            at: packet.at,
+        };
+        instance.receive(now, &received, &mut self.out)?;
         if was_active && !instance.is_active() {
             let reason = instance.status().reason.unwrap_or(Reason::Startup);
             self.align(now, id, reason);
         }
         Ok(())
+    }
+
+    /// The message and the trailer behind it. Where no signature is expected, anything else is just too long.
+    fn split<'a>(&self, packet: &Packet<'a>) -> (&'a [u8], Option<&'a [u8; TRAILER_LEN]>) {
+        let expected = || {
+            let id = peek_virtual_router_id(packet.payload)?;
+            let instance = self
+                .instances
+                .get(self.by_wire.get(&on_wire(packet, id))?)?;
+            Some(&instance.config().authentication)
+        };
+        match split_trailer(packet.payload, packet.source) {
+            Some((message, trailer))
+                if Trailer::is_one(trailer)
+                    || matches!(expected(), Some(Authentication::Hmac(_))) =>
+            {
+                (message, Some(trailer))
+            }
+            Some(_) | None => (packet.payload, None),
+        }
     }
 
     /// The TTL that a datagram must have at least (RFC 9568 §5.1.1.3). Only peers that are listed can be farther away.

@@ -19,12 +19,18 @@ impl Router {
     pub fn reconfigure(&mut self, now: Instant, config: RouterConfig) -> Result<(), ConfigError> {
         let next = Self::new(config)?;
         let now = self.advance(now);
+        match self.phase {
+            Phase::BeforeStartup | Phase::Running => {}
+            // It ends as it was asked to.
+            Phase::Stopping | Phase::Stopped => return Ok(()),
+        }
         self.replace_checks(now, &next);
         let started = self.replace_instances(now, next);
         if self.phase == Phase::BeforeStartup {
             for instance in self.instances.values_mut() {
                 instance.apply_priority();
             }
+            self.instances.reindex();
             return Ok(());
         }
         let ids: Vec<_> = self.instances.keys().copied().collect();
@@ -36,6 +42,7 @@ impl Router {
             };
             self.depend(now, id, reason, |_| false);
         }
+        self.instances.reindex();
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! What follows for an instance, and for its sync group, from a change of what they depend on.
 
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use super::Router;
@@ -91,13 +92,15 @@ impl Router {
             .collect()
     }
 
-    /// Every Backup whose timer has expired takes over, those of a sync group together or not at all.
-    pub(super) fn take_over(&mut self, now: Instant) {
+    /// Every Backup among `due` whose timer has expired takes over, those of a sync group together or not at all.
+    pub(super) fn take_over(&mut self, now: Instant, due: &[InstanceId]) {
         let due: Vec<_> = self
-            .instances
-            .iter()
-            .filter(|(_, instance)| instance.wants_to_take_over(now))
-            .map(|(id, _)| *id)
+            .with_company(due)
+            .into_iter()
+            .filter(|id| {
+                let instance = self.instances.get(id);
+                instance.is_some_and(|instance| instance.wants_to_take_over(now))
+            })
             .collect();
         for id in due {
             let all_due = self.company(id).iter().all(|member| {
@@ -116,11 +119,21 @@ impl Router {
         }
     }
 
-    pub(super) fn align_groups(&mut self, now: Instant) {
-        let firsts: Vec<_> = self
-            .groups
-            .values()
-            .filter_map(|group| group.members().first().copied())
+    /// Those and all others of their sync groups, in order.
+    fn with_company(&self, ids: &[InstanceId]) -> BTreeSet<InstanceId> {
+        ids.iter().flat_map(|id| self.company(*id)).collect()
+    }
+
+    /// Aligns the sync groups of these instances.
+    pub(super) fn align_groups<'a>(
+        &mut self,
+        now: Instant,
+        ids: impl Iterator<Item = &'a InstanceId>,
+    ) {
+        let groups: BTreeSet<_> = ids.filter_map(|id| self.group_of.get(id)).collect();
+        let firsts: Vec<_> = groups
+            .into_iter()
+            .filter_map(|group| self.groups.get(group)?.members().first().copied())
             .collect();
         for first in firsts {
             let reason = self

@@ -12,13 +12,14 @@ use crate::{
 };
 
 mod announcing;
+mod authentication;
 mod checks;
 mod delays;
 mod groups;
 mod interfaces;
 mod properties;
+mod receiving;
 mod reconfigure;
-mod simulation;
 mod timing;
 mod transitions;
 mod unicast;
@@ -115,7 +116,23 @@ fn addresses_are_announced_twice_and_again_when_put_back() {
     later.retain(|action| action.starts_with("announce"));
     assert_eq!(later, burst, "counted from when it was last put there");
 
+    // An address that is not advertised is announced all the same.
+    let mut bench = Bench::active(InstanceConfig {
+        excluded: vec![OWN.into()],
+        ..instance(100)
+    });
+    let excluded = AddressChange {
+        instance: INSTANCE,
+        address: OWN.into(),
+        present: true,
+    };
+    assert_eq!(
+        bench.event(Event::Address(excluded)),
+        ["announce 10.0.0.5"; 2]
+    );
+
     // Not while Backup, and not for what is not ours.
+    let mut bench = Bench::active(instance(100));
     let stranger = AddressChange {
         instance: INSTANCE,
         address: OWN.into(),
@@ -309,6 +326,7 @@ fn each_discard_is_counted_once() {
         destination: GROUP,
         ttl,
         payload: &good,
+        at: WALL,
     };
     let plain = |payload| Packet {
         payload,
@@ -425,7 +443,10 @@ fn v2_discards_what_it_cannot_follow() {
     authenticated[4] = 1;
     authenticated[6] -= 1;
     let discarded = bench.event(packet(HIGH_PEER, &authenticated));
-    assert_eq!(discarded, ["discard: authentication type 1"]);
+    assert_eq!(
+        discarded,
+        ["discard: authentication type 1, which is not configured here"]
+    );
 
     let v3 = advertisement(&instance(100), 200).emit(HIGH_PEER.into(), GROUP);
     assert_eq!(
@@ -434,7 +455,10 @@ fn v2_discards_what_it_cannot_follow() {
     );
     let counters = bench.status().counters;
     assert_eq!(
-        (counters.interval_errors, counters.authentication_errors),
+        (
+            counters.interval_errors,
+            counters.authentication.type_errors
+        ),
         (1, 1)
     );
     assert_eq!(bench.router.counters().version_errors, 1);

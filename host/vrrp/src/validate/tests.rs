@@ -4,7 +4,9 @@ use core::num::NonZeroU8;
 
 use super::*;
 use crate::testing::{CHECK, INSTANCE, check, instance, one, tracking};
-use crate::{Router, RouterConfig, Track, VirtualAddress, VirtualRouterId};
+use crate::{
+    Hmac, Key, Mode, Password, Router, RouterConfig, Track, VirtualAddress, VirtualRouterId,
+};
 
 fn error(config: InstanceConfig) -> Option<InstanceError> {
     match Router::new(one(config)) {
@@ -191,4 +193,55 @@ fn checks() {
         ..check()
     };
     assert_eq!(build(vec![(CHECK, hasty)]), failed(CheckError::StaleAtOnce));
+}
+
+#[test]
+fn authentication() {
+    let key = |byte| Key::new(&[byte; 32]).unwrap();
+    let id = |number| KeyId(NonZeroU8::new(number).unwrap());
+    let hmac = Hmac {
+        mode: Mode::Enforce,
+        keys: vec![(id(1), key(1)), (id(2), key(2))],
+        active_key: id(2),
+        window: Duration::from_secs(5),
+    };
+    let with = |version, authentication| {
+        error(InstanceConfig {
+            version,
+            authentication,
+            ..instance(100)
+        })
+    };
+    let password = Authentication::Password(Password::new(b"hunter2"));
+    assert_eq!(with(Version::V2, password.clone()), None);
+    let with_version_3 = InstanceError::PasswordWithVersion3;
+    assert_eq!(with(Version::V3, password), Some(with_version_3));
+
+    let keys = |change: fn(&mut Hmac)| {
+        let mut hmac = hmac.clone();
+        change(&mut hmac);
+        with(Version::V3, Authentication::Hmac(hmac))
+    };
+    assert_eq!(keys(|_| {}), None);
+    assert_eq!(
+        keys(|hmac| hmac.active_key = KeyId(NonZeroU8::MAX)),
+        Some(InstanceError::NoActiveKey(id(255)))
+    );
+    assert_eq!(
+        keys(|hmac| hmac.keys.clear()),
+        Some(InstanceError::NoActiveKey(id(2)))
+    );
+    assert_eq!(
+        keys(|hmac| hmac.keys[1].0 = hmac.keys[0].0),
+        Some(InstanceError::KeyTwice(id(1)))
+    );
+    let window = Duration::from_millis(300_001);
+    assert_eq!(
+        keys(|hmac| hmac.window = Duration::from_millis(300_001)),
+        Some(InstanceError::Window(window))
+    );
+    assert_eq!(
+        keys(|hmac| hmac.window = Duration::ZERO),
+        Some(InstanceError::Window(Duration::ZERO))
+    );
 }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, SystemTime};
 
 /// The fields asked of tshark, in the order [`Frame::parse`] reads them.
-pub(super) const FIELDS: [&str; 34] = [
+pub(super) const FIELDS: [&str; 35] = [
     "frame.time_epoch",
     "eth.src",
     "eth.dst",
@@ -32,6 +32,7 @@ pub(super) const FIELDS: [&str; 34] = [
     "arp.src.proto_ipv4",
     "arp.dst.proto_ipv4",
     "arp.isgratuitous",
+    "icmp.type",
     "icmpv6.type",
     "icmpv6.checksum.status",
     "icmpv6.nd.na.flag.r",
@@ -49,6 +50,8 @@ const BROADCAST: &str = "ff:ff:ff:ff:ff:ff";
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 /// ICMPv6 type of a neighbour advertisement.
 const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
+/// The first ICMPv6 type that is no error message (RFC 4443 §2.1).
+const INFORMATION: u8 = 128;
 
 /// A frame on the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -205,7 +208,9 @@ impl Frame {
             return None;
         }
         let fields = Fields { values };
-        let payload = if fields.has("vrrp.version") {
+        let payload = if fields.is_in_error() {
+            Some(Payload::Other)
+        } else if fields.has("vrrp.version") {
             fields.advertisement().map(Payload::Vrrp)
         } else if fields.has("arp.opcode") {
             fields.arp().map(Payload::Arp)
@@ -286,6 +291,13 @@ impl<'a> Fields<'a> {
             ttl: self.number("ip.ttl")?,
             checksum: Some(self.checksum("ip.checksum.status")),
         })
+    }
+
+    /// Whether the rest is about another packet, which somebody sends back with an ICMP error: a host where nobody speaks VRRP
+    /// does so with unicast.
+    fn is_in_error(&self) -> bool {
+        let icmpv6: Option<u8> = self.number("icmpv6.type");
+        self.has("icmp.type") || icmpv6.is_some_and(|kind| kind < INFORMATION)
     }
 
     fn advertisement(&self) -> Option<Advertisement> {
@@ -439,6 +451,20 @@ mod tests {
             [address("fe80::51"), address("2001:db8::100")]
         );
         assert!(frame.is_good(), "{frame:?}");
+    }
+
+    #[test]
+    fn an_advertisement_that_comes_back_with_an_error_is_none() {
+        for (field, value, is_advertisement) in [
+            ("icmp.type", "3", false),
+            ("icmpv6.type", "1", false),
+            ("icmpv6.type", "", true),
+        ] {
+            let mut values = VRRP.to_vec();
+            values.push((field, value));
+            let frame = Frame::parse(&line(&values)).unwrap();
+            assert_eq!(frame.advertisement().is_some(), is_advertisement, "{field}");
+        }
     }
 
     #[test]

@@ -1,18 +1,21 @@
-//! `virtual-addresses`: each address for itself, and what the protocol demands of the list.
+//! `virtual-addresses`, with what the protocol demands of the list, and `excluded-addresses`, of which it does not know.
 
 use std::net::IpAddr;
-use std::ops::{Range, RangeInclusive};
+use std::ops::Range;
 
 use toml::Spanned;
-use vrrp::{Family, VirtualAddress, VirtualRouterId};
+use vrrp::{Family, VirtualRouterId};
 
-use crate::config::nodes::bare;
+use super::address::{self, AddressDraft};
+use super::check_count;
+use crate::config::nodes::{Nodes, bare};
 use crate::config::reader::Field;
 use crate::config::report::Diagnostic;
 
 /// `Count IPvX Addr` of an advertisement is one byte (RFC 9568 §5.2.5).
 const ADDRESSES_MAX: usize = 255;
-const EXAMPLES: &str = "write `\"192.0.2.1\"` or `\"fe80::1\"`, or with a prefix length `\"192.0.2.1/24\"` or `\"fe80::1/64\"`";
+/// An instance is one message to the router, and that has room for so many (see `ipc::router`).
+const EXCLUDED_MAX: usize = 500;
 
 /// What the list depends on of the instance it belongs to.
 pub(super) struct Owner<'a> {
@@ -22,19 +25,14 @@ pub(super) struct Owner<'a> {
     pub(super) version_2: Option<Range<usize>>,
 }
 
-/// Reads the list. Without the prefix length an address stands for itself: 32 or 128.
-pub(super) fn read(field: &Field<'_>, owner: &Owner<'_>) -> Option<Vec<Spanned<VirtualAddress>>> {
-    let elements = field.elements("[\"192.0.2.1\"]")?;
-    if elements.len() > ADDRESSES_MAX {
-        field.error(
-            format!("an advertisement cannot carry {} addresses", elements.len()),
-            format!("write at most {ADDRESSES_MAX}, and the others in another instance"),
-        );
-    }
-    let addresses: Vec<_> = elements
-        .iter()
-        .map(|element| Some(Spanned::new(element.span(), read_address(element)?)))
-        .collect();
+/// Reads `virtual-addresses`.
+pub(super) fn read_advertised(
+    field: &Field<'_>,
+    owner: &Owner<'_>,
+    nodes: &Nodes,
+) -> Option<Vec<Spanned<AddressDraft>>> {
+    check_count(field, ADDRESSES_MAX, "an advertisement cannot carry");
+    let addresses = read_each(field, nodes)?;
     // What the first one would have been decides; when it could not be read, nobody knows.
     let is_first_known = addresses.first().is_some_and(Option::is_some);
     let addresses: Vec<_> = addresses.into_iter().flatten().collect();
@@ -45,90 +43,32 @@ pub(super) fn read(field: &Field<'_>, owner: &Owner<'_>) -> Option<Vec<Spanned<V
     Some(addresses)
 }
 
-/// `ADDRESS` or `ADDRESS/PREFIX-LENGTH`.
-fn read_address(field: &Field<'_>) -> Option<VirtualAddress> {
-    let text = field.string("192.0.2.1")?;
-    let (address, prefix_length) = match text.split_once('/') {
-        Some((address, length)) => (address, Some(length.parse::<u8>().ok())),
-        None => (text, None),
-    };
-    if let Some((address, zone)) = address.split_once('%') {
-        field.error(
-            format!("\"{text}\" names an interface"),
-            format!(
-                "write `\"{address}\"`, and `interface = \"{}\"` for the instance",
-                zone.escape_debug()
-            ),
-        );
-        return None;
-    }
-    let Ok(address) = address.parse::<IpAddr>() else {
-        field.error(format!("\"{text}\" is not an IP address"), EXAMPLES);
-        return None;
-    };
-    let (name, lengths, usual) = prefix_lengths(address);
-    let longest = *lengths.end();
-    let Some(prefix_length) = prefix_length
-        .unwrap_or(Some(longest))
-        .filter(|length| lengths.contains(length))
-    else {
-        field.error(
-            format!("\"{text}\" has a prefix length that {name} does not have"),
-            format!("write a length from 1 to {longest}, for example `\"{address}/{usual}\"`, or leave it out for {longest}"),
-        );
-        return None;
-    };
-    if let Some(help) = unusable(address) {
-        field.error(format!("no host can share the address {address}"), help);
-        return None;
-    }
-    Some(VirtualAddress {
-        address,
-        prefix_length,
-    })
+/// Reads `excluded-addresses`: of either family, in any order.
+pub(super) fn read_excluded(
+    field: &Field<'_>,
+    nodes: &Nodes,
+) -> Option<Vec<Spanned<AddressDraft>>> {
+    check_count(field, EXCLUDED_MAX, "an instance cannot have");
+    Some(read_each(field, nodes)?.into_iter().flatten().collect())
 }
 
-/// The family's name, its prefix lengths, and the one that most networks have.
-fn prefix_lengths(address: IpAddr) -> (&'static str, RangeInclusive<u8>, u8) {
-    match address {
-        IpAddr::V4(_) => ("IPv4", 1..=32, 24),
-        IpAddr::V6(_) => ("IPv6", 1..=128, 64),
-    }
-}
-
-/// What to write instead of an address that no host can have, or every host has.
-fn unusable(address: IpAddr) -> Option<String> {
-    let (is_usable, example) = match address {
-        IpAddr::V4(address) => (
-            !(address.is_unspecified()
-                || address.is_multicast()
-                || address.is_broadcast()
-                || address.is_loopback()),
-            "192.0.2.1",
-        ),
-        IpAddr::V6(address) => {
-            if let Some(mapped) = address.to_ipv4_mapped() {
-                return Some(format!(
-                    "write it as the IPv4 address that it is: `\"{mapped}\"`"
-                ));
-            }
-            (
-                !(address.is_unspecified() || address.is_multicast() || address.is_loopback()),
-                "2001:db8::1",
-            )
-        }
+/// `None` for each that could not be read.
+fn read_each(field: &Field<'_>, nodes: &Nodes) -> Option<Vec<Option<Spanned<AddressDraft>>>> {
+    let elements = field.elements("[\"192.0.2.1\"]")?;
+    let read = |element: &Field<'_>| {
+        let draft = address::read(element, nodes)?;
+        Some(Spanned::new(element.span(), draft))
     };
-    (!is_usable)
-        .then(|| format!("write the address that clients connect to, for example `\"{example}\"`"))
+    Some(elements.iter().map(read).collect())
 }
 
 /// RFC 9568 §5.2.9: an advertisement has addresses of one family, that of its IP header.
 fn check_families(
     field: &Field<'_>,
-    addresses: &[Spanned<VirtualAddress>],
+    addresses: &[Spanned<AddressDraft>],
     owner: &Owner<'_>,
 ) -> bool {
-    let family = |address: &Spanned<VirtualAddress>| Family::of(&address.get_ref().address);
+    let family = |address: &Spanned<AddressDraft>| Family::of(&address.get_ref().address);
     let Some(first) = addresses.first() else {
         return true;
     };
@@ -166,7 +106,7 @@ fn check_families(
 /// RFC 3768 knows IPv4 only.
 fn check_version(
     field: &Field<'_>,
-    addresses: &[Spanned<VirtualAddress>],
+    addresses: &[Spanned<AddressDraft>],
     owner: &Owner<'_>,
 ) -> bool {
     let (Some(version), Some(first)) = (&owner.version_2, addresses.first()) else {
@@ -184,7 +124,7 @@ fn check_version(
 }
 
 /// RFC 9568 §5.2.9: the first IPv6 address is the virtual router's link-local one; peers discard any other.
-fn check_link_local(field: &Field<'_>, addresses: &[Spanned<VirtualAddress>], owner: &Owner<'_>) {
+fn check_link_local(field: &Field<'_>, addresses: &[Spanned<AddressDraft>], owner: &Owner<'_>) {
     let Some(first) = addresses.first() else {
         return;
     };
@@ -206,7 +146,7 @@ fn check_link_local(field: &Field<'_>, addresses: &[Spanned<VirtualAddress>], ow
 
 /// The IPv6 addresses as a list that is right; with a link-local address that goes with the virtual router when there is none.
 fn link_local_first<'a>(
-    addresses: impl Iterator<Item = &'a VirtualAddress>,
+    addresses: impl Iterator<Item = &'a AddressDraft>,
     owner: &Owner<'_>,
 ) -> String {
     let (link_local, others): (Vec<_>, Vec<_>) = addresses.partition(
@@ -216,20 +156,10 @@ fn link_local_first<'a>(
         let id = owner.virtual_router_id.map_or(1, |id| id.0.get());
         format!("\"fe80::{id}\"")
     });
-    let given = link_local.into_iter().chain(others).map(as_written);
+    let given = link_local
+        .into_iter()
+        .chain(others)
+        .map(AddressDraft::as_written_v6);
     let list: Vec<String> = missing.into_iter().chain(given).collect();
     format!("[{}]", list.join(", "))
-}
-
-fn as_written(address: &VirtualAddress) -> String {
-    let VirtualAddress {
-        address,
-        prefix_length,
-    } = address;
-    let (_, lengths, _) = prefix_lengths(*address);
-    if prefix_length == lengths.end() {
-        format!("\"{address}\"")
-    } else {
-        format!("\"{address}/{prefix_length}\"")
-    }
 }

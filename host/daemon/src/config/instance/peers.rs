@@ -6,9 +6,9 @@ use std::ops::Range;
 
 use toml::Spanned;
 use toml::de::DeValue;
-use vrrp::{Peers, VirtualAddress};
+use vrrp::Peers;
 
-use super::read_byte;
+use super::{AddressDraft, read_byte};
 use crate::config::nodes::{ByNode, Nodes};
 use crate::config::reader::{Field, Sink, Table};
 use crate::config::report::Diagnostic;
@@ -97,7 +97,7 @@ impl PeersDraft {
         &self,
         node: &str,
         nodes: &BTreeMap<String, Option<IpAddr>>,
-        addresses: &[Spanned<VirtualAddress>],
+        addresses: &[Spanned<AddressDraft>],
     ) -> Result<Peers, Problem> {
         let own = nodes.get(node).copied().flatten();
         let family = addresses

@@ -2,8 +2,9 @@
 
 use toml::Spanned;
 use toml::de::DeValue;
-use vrrp::{Family, VirtualAddress, VirtualRouterId};
+use vrrp::{Family, VirtualRouterId};
 
+use super::address::AddressDraft;
 use super::peers::PeersDraft;
 use super::read_interface;
 use crate::config::reader::{Field, Table};
@@ -15,7 +16,7 @@ const ADDRESSES_V6: usize = 90;
 pub(super) fn read(
     table: &Table<'_>,
     id: Option<&Spanned<VirtualRouterId>>,
-    addresses: &[Spanned<VirtualAddress>],
+    addresses: &[Spanned<AddressDraft>],
     peers: Option<&PeersDraft>,
 ) -> Option<Option<Spanned<String>>> {
     table.read("virtual-mac", None, |field| {
@@ -44,7 +45,7 @@ pub(super) fn read(
 }
 
 /// At most 9 bytes; an interface's name has 15.
-fn default_name(id: &VirtualRouterId, first: &VirtualAddress) -> String {
+fn default_name(id: &VirtualRouterId, first: &AddressDraft) -> String {
     let family = match Family::of(&first.address) {
         Family::V4 => 4,
         Family::V6 => 6,
@@ -54,7 +55,7 @@ fn default_name(id: &VirtualRouterId, first: &VirtualAddress) -> String {
 
 fn check(
     field: &Field<'_>,
-    addresses: &[Spanned<VirtualAddress>],
+    addresses: &[Spanned<AddressDraft>],
     peers: Option<&PeersDraft>,
 ) -> Option<()> {
     if peers.is_some_and(PeersDraft::is_unicast) {
@@ -64,7 +65,7 @@ fn check(
         );
         return None;
     }
-    let is_v6 = |address: &Spanned<VirtualAddress>| address.get_ref().address.is_ipv6();
+    let is_v6 = |address: &Spanned<AddressDraft>| address.get_ref().address.is_ipv6();
     if addresses.len() > ADDRESSES_V6 && addresses.iter().any(is_v6) {
         field.error(
             format!("with a virtual MAC there can be at most {ADDRESSES_V6} IPv6 addresses"),

@@ -5,8 +5,8 @@ use std::os::unix::net::UnixStream;
 
 use tracing::debug;
 use vrrp::Router;
-use vrrp_linux::address::AddressThread;
 use vrrp_linux::macvlan;
+use vrrp_linux::netlink::NetlinkThread;
 use vrrp_linux::role;
 use vrrp_linux::socket::OpenSocketError;
 
@@ -23,7 +23,7 @@ const REALTIME_PRIORITY: u8 = 20;
 pub(super) struct Parts {
     pub(super) core: Router,
     pub(super) interfaces: Interfaces,
-    pub(super) addresses: AddressThread,
+    pub(super) netlink: NetlinkThread,
     pub(super) virtual_macs: VirtualMacs,
     pub(super) terminate: UnixStream,
 }
@@ -32,9 +32,8 @@ impl Parts {
     pub(super) fn open(setup: &Setup) -> Result<Self, StartFailure> {
         let core = Router::new(setup.router_config())
             .map_err(|error| StartFailure::Config(error.to_string()))?;
-        let interfaces = Interfaces::open(setup.watched_interfaces_with_families())
-            .map_err(|error| socket_failure(&error))?;
-        let addresses = AddressThread::spawn(setup.watched_interfaces().to_vec())
+        let interfaces = Interfaces::open(setup.needs()).map_err(|error| socket_failure(&error))?;
+        let netlink = NetlinkThread::spawn(setup.watched_interfaces().to_vec())
             .map_err(|error| StartFailure::System(chain(&error)))?;
         let virtual_macs = VirtualMacs::open(setup).map_err(|error| virtual_mac_failure(&error))?;
         let terminate =
@@ -42,7 +41,7 @@ impl Parts {
         Ok(Self {
             core,
             interfaces,
-            addresses,
+            netlink,
             virtual_macs,
             terminate,
         })

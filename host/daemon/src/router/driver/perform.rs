@@ -5,11 +5,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tracing::{debug, info, trace, warn};
 use vrrp::{Action, Advertise, InstanceId, Instant};
-use vrrp_linux::address::DesiredAddress;
+use vrrp_linux::clock;
+use vrrp_linux::netlink::Object;
 
 use super::Driver;
 use crate::ipc::{CheckStanding, FromRouter, GroupChange, InstanceSetup, StateChange};
-use crate::router::{reason, virtual_macs};
+use crate::router::reason;
+use crate::router::setup::{held_addresses, held_objects};
 
 impl Driver {
     /// Performs every action that the core wants, in its order.
@@ -17,11 +19,11 @@ impl Driver {
         while let Some(action) = self.core.poll_action() {
             self.act(now, action);
         }
-        self.update_addresses();
+        self.desire();
         trace!(now = now.as_nanos(), "performed");
     }
 
-    /// Performs one action. What it wants of the kernel's addresses, [`update_addresses`](Self::update_addresses) passes on.
+    /// Performs one action. What it wants of the kernel, [`desire`](Self::desire) passes on.
     pub(super) fn act(&mut self, now: Instant, action: Action) {
         match action {
             Action::Advertise(advertise) => self.advertise(&advertise),
@@ -122,6 +124,19 @@ impl Driver {
 
     fn advertise(&mut self, advertise: &Advertise) {
         self.sources.insert(advertise.instance, advertise.source);
+        let now = clock::wall();
+        let datagram = self.signer.datagram(advertise, now);
+        // Told first: should this process die after the next line, the supervisor signs after it, and could not know this
+        // from the clock.
+        let position = self.setup.position(advertise.instance);
+        if let Some(sequence) = self.signer.ahead(advertise.instance, now)
+            && let Some(instance) = position
+        {
+            self.tell(&FromRouter::Signed {
+                instance,
+                sequence: sequence.0,
+            });
+        }
         let Some(interface) = self.interfaces.get(advertise.interface) else {
             return;
         };
@@ -133,7 +148,7 @@ impl Driver {
         let mac = self.setup.instance(advertise.instance);
         let mac = mac.and_then(InstanceSetup::mac);
         let addresses = (advertise.source, advertise.destination);
-        if let Err(error) = interface.send(mac, addresses, &advertise.payload) {
+        if let Err(error) = interface.send(mac, addresses, &datagram) {
             // The peers will notice the silence; the link event that explains it is on its way.
             debug!(interface = interface.name, %error, "sending an advertisement failed");
         }
@@ -143,64 +158,69 @@ impl Driver {
         let Some(setup) = self.setup.instance(instance) else {
             return;
         };
-        let wanted = setup
-            .addresses
-            .iter()
-            .map(|&(address, prefix_length)| DesiredAddress {
-                interface: setup.address_interface().to_owned(),
-                address,
-                prefix_length: virtual_macs::prefix_length(setup, address, prefix_length),
-            })
-            .collect();
+        let objects = held_objects(setup);
         // Told first: should this process die on the next line, the supervisor cleans up.
         let source = self.sources.get(&instance).copied();
         if let (Some(source), Some(instance)) = (source, self.setup.position(instance)) {
             self.tell(&FromRouter::Holds { instance, source });
         }
-        self.desired.insert(instance, wanted);
-        self.desired_changed = true;
+        self.holdings.claim(instance, objects);
     }
 
     fn release(&mut self, instance: InstanceId) {
-        self.desired.remove(&instance);
-        self.desired_changed = true;
+        self.holdings.release(instance);
         if let Some(instance) = self.setup.position(instance) {
             self.tell(&FromRouter::Released { instance });
         }
     }
 
-    /// Passes on which addresses are wanted now, all in one go: one that moves between two instances stays.
-    pub(super) fn update_addresses(&mut self) {
-        if std::mem::take(&mut self.desired_changed) {
-            // Before their interface goes down: that removes the IPv6 ones, which would be put back.
-            let ready = self
-                .desired
-                .iter()
-                .filter(|(instance, _)| self.has_interface(**instance));
-            let wanted = ready.flat_map(|(_, wanted)| wanted).cloned();
-            self.addresses.set_desired(wanted.collect());
-            let desired = &self.desired;
-            self.virtual_macs
-                .update(&self.setup, |instance| desired.contains_key(&instance));
+    /// After the set-up changed: instances hold what it says now. The core has claimed addresses anew where they are others,
+    /// but of attributes, routes and rules it does not know.
+    pub(super) fn hold_anew(&mut self) {
+        let differs = |(instance, before): (InstanceId, &[Object])| {
+            let objects = held_objects(self.setup.instance(instance)?);
+            (objects != before).then_some((instance, objects))
+        };
+        let others: Vec<_> = self.holdings.iter().filter_map(differs).collect();
+        for (instance, objects) in others {
+            self.holdings.claim(instance, objects);
         }
     }
 
-    /// Whether the interface for an instance's addresses is there and up, as far as it is ours.
-    fn has_interface(&self, instance: InstanceId) -> bool {
-        let setup = self.setup.instance(instance);
-        setup.is_some_and(|setup| self.virtual_macs.is_ready(setup))
+    /// Passes on what instances want of the kernel now.
+    fn desire(&mut self) {
+        let (setup, virtual_macs) = (&self.setup, &self.virtual_macs);
+        let is_ready = |instance| {
+            let instance = setup.instance(instance);
+            instance.is_none_or(|instance| virtual_macs.is_ready(instance))
+        };
+        let news = self.holdings.take_news(is_ready);
+        if !news.is_empty() {
+            // Before an interface goes down: that removes its IPv6 addresses, which would be put back.
+            self.netlink.desire(news);
+            self.update_virtual_macs();
+        }
+    }
+
+    /// The interfaces of virtual MACs are up for those who hold something.
+    pub(super) fn update_virtual_macs(&self) {
+        let claims = |instance| self.holdings.iter().any(|(holder, _)| holder == instance);
+        self.virtual_macs.update(&self.setup, claims);
     }
 
     fn announce(&self, instance: InstanceId, address: IpAddr) {
         let Some(setup) = self.setup.instance(instance) else {
             return;
         };
-        let interface = self
-            .interfaces
-            .find(&setup.interface)
-            .and_then(|id| self.interfaces.get(id));
-        let Some(interface) = interface else { return };
-        if let Err(error) = interface.announce(setup.mac(), address) {
+        let Some(held) = held_addresses(setup).find(|held| held.address == address) else {
+            return;
+        };
+        let interface = self.interfaces.find(&held.interface);
+        let Some(interface) = interface.and_then(|id| self.interfaces.get(id)) else {
+            return;
+        };
+        let mac = setup.macvlan_for(held).and_then(|_| setup.mac());
+        if let Err(error) = interface.announce(mac, address) {
             debug!(interface = interface.name, %address, %error, "announcing failed");
         }
     }

@@ -37,13 +37,15 @@ impl Driver {
         }
         let kept = setup.kept(&self.setup);
         self.setup = setup;
-        // There may be other virtual MACs, also of instances that hold nothing.
-        self.desired_changed = true;
         self.tell(&FromRouter::Reloaded { kept });
         for action in later {
             self.act(now, action);
         }
+        self.hold_anew();
         self.perform(now);
+        // There may be other virtual MACs, also of instances that hold nothing.
+        self.update_virtual_macs();
+        self.interfaces.close_unneeded(&self.setup.needs());
     }
 
     fn try_reload(&mut self, now: Instant, setup: &Setup) -> Result<(), StartFailure> {
@@ -51,9 +53,9 @@ impl Driver {
             return Err(StartFailure::System("the router stops".to_owned()));
         }
         self.interfaces
-            .reopen(setup.watched_interfaces_with_families())
+            .open_needed(setup.needs())
             .map_err(|error| socket_failure(&error))?;
-        self.addresses.watch(setup.watched_interfaces().to_vec());
+        self.netlink.watch(setup.watched_interfaces().to_vec());
         let reconfigured = self.core.reconfigure(now, setup.router_config());
         if let Err(error) = reconfigured {
             // The file was checked before, so the sockets that this leaves open are not worth an undo.

@@ -85,7 +85,6 @@ pub(super) struct Supervisor {
     source: Source,
     setup: Setup,
     instances: Vec<InstanceSetup>,
-    interfaces: Vec<String>,
     keys: Vec<String>,
     router: Role<ToRouter>,
     worker: Role<ToWorker>,
@@ -156,7 +155,6 @@ impl Supervisor {
             node: checked.cluster.node.clone(),
             source: checked.source,
             instances: setup.instances.iter().map(instance_setup).collect(),
-            interfaces: setup.interfaces(),
             keys,
             router: Role::new(),
             worker: Role::new(),
@@ -181,7 +179,7 @@ impl Supervisor {
             .map_err(|error| Failure::config(format!("accept-mode: {}", chain(&error))))?;
         supervisor.spawn_worker().map_err(Failure::internal)?;
         supervisor.wait_until_loaded().await?;
-        guardian::remove_left_over(&supervisor.interfaces).await;
+        guardian::remove_left_over().await;
         supervisor.spawn_router().map_err(Failure::internal)?;
         supervisor.wait_until_started().await?;
         supervisor.tell_worker(ToWorker::Start);
@@ -210,9 +208,7 @@ impl Supervisor {
             self.handle_until(ROUTER_STOP, |supervisor| supervisor.router.child.is_none())
                 .await;
         }
-        self.guardian
-            .give_away(&self.instances, &self.interfaces)
-            .await;
+        self.guardian.give_away(&self.instances).await;
         for instance in 0..self.setup.instances.len() {
             let template = self.call_template(
                 instance,

@@ -17,7 +17,7 @@ use crate::supervisor::control::Response;
 use crate::supervisor::known::{Known, position};
 use crate::supervisor::prepare::{self, Checked};
 use crate::supervisor::setup::{Setup, instance_setup};
-use crate::supervisor::{check_interfaces, hooks};
+use crate::supervisor::{hooks, host};
 
 /// How long everything may take; modules compile in some seconds.
 const DEADLINE: Duration = Duration::from_secs(120);
@@ -66,7 +66,7 @@ impl Supervisor {
             return refuse(answer, "a reload is under way already".to_owned());
         }
         let checked = prepare::read(&self.options)
-            .and_then(|checked| check_interfaces(&checked).map(|()| checked));
+            .and_then(|checked| host::check_interfaces(&checked).map(|()| checked));
         let checked = match checked {
             Ok(checked) => checked,
             Err(failure) => return refuse(answer, failure.to_string()),
@@ -212,7 +212,6 @@ impl Supervisor {
         self.hooks.renumber(&plan);
         let known = Known::new(&setup);
         self.known = std::mem::replace(&mut self.known, known).carried(&self.setup, &setup, &kept);
-        self.interfaces = setup.interfaces();
         self.instances = instances;
         self.setup = setup;
         self.update_firewall();

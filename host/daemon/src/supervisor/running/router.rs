@@ -27,7 +27,14 @@ impl Supervisor {
         })
         .map_err(|error| chain(&error))?;
         self.router.child = Some(router);
-        self.send_router_setup(&self.setup, &self.instances);
+        let instances: Vec<_> = (0..)
+            .zip(&self.instances)
+            .map(|(number, instance)| InstanceSetup {
+                last_sequence: self.guardian.last_sequence(number),
+                ..instance.clone()
+            })
+            .collect();
+        self.send_router_setup(&self.setup, &instances);
         for &instance in &self.drained {
             let command = vrrp::Command::Drain;
             self.tell_router(ToRouter::Command { instance, command });
@@ -92,6 +99,11 @@ impl Supervisor {
             FromRouter::Reloaded { kept } => self.reloaded(&kept),
             FromRouter::NotReloaded(failure) => self.reload_failed(failure.to_string()),
             FromRouter::Holds { instance, source } => self.holds(instance, source),
+            FromRouter::Signed { instance, sequence } => {
+                if let Some(instance) = position(instance) {
+                    self.guardian.signed(instance, sequence);
+                }
+            }
             FromRouter::Released { instance } => {
                 if let Some(instance) = position(instance) {
                     self.guardian.released(instance);
@@ -222,9 +234,7 @@ impl Supervisor {
             return;
         }
         error!("the router died ({ending}): giving away what it held");
-        self.guardian
-            .give_away(&self.instances, &self.interfaces)
-            .await;
+        self.guardian.give_away(&self.instances).await;
         for (index, instance) in self.setup.instances.iter().enumerate() {
             let before = self
                 .known

@@ -89,6 +89,7 @@ impl Pair {
             destination: GROUP,
             ttl: Some(255),
             payload: &payload,
+            at: WALL,
         }))
     }
 
@@ -143,6 +144,25 @@ fn one_that_hears_its_master_holds_the_other() {
         assert_eq!(pair.states(), [State::Backup; 2]);
     }
     // When that one falls silent as well, nothing holds them.
+    assert_eq!(pair.fire().len(), 7);
+    assert_eq!(pair.states(), [State::Active; 2]);
+}
+
+/// Held by the other one, it gets another priority, which puts its timer off; meanwhile the other one is due.
+#[test]
+fn one_whose_timer_is_put_off_while_it_is_held_holds_nobody_for_ever() {
+    let weight = Track {
+        check: CHECK,
+        on_fail: OnFail::Weight(-90),
+    };
+    let mut pair = Pair::new(100, vec![weight]);
+    pair.event(Event::Startup);
+    pair.event(report(Outcome::Passing));
+    pair.now = pair.now + Duration::from_millis(100);
+    pair.hear(OTHER, 200);
+    assert_eq!(pair.fire(), NOTHING, "the first one is held");
+    pair.event(report(Outcome::Failing));
+    assert_eq!(pair.fire(), NOTHING, "the other one is due");
     assert_eq!(pair.fire().len(), 7);
     assert_eq!(pair.states(), [State::Active; 2]);
 }
@@ -314,4 +334,49 @@ fn groups_that_cannot_be() {
         error(vec![OTHER, strange], false),
         Some(GroupError::UnknownInstance(strange))
     );
+}
+
+/// Found by the property test: the group went away, and nothing woke the member that waited for it.
+#[test]
+fn a_member_that_was_held_back_takes_over_when_its_group_is_gone() {
+    let mut pair = Pair::started();
+    for _ in 0..5 {
+        pair.hear(INSTANCE, 200);
+        pair.now = pair.now + Duration::from_millis(900);
+        pair.router.handle_timeout(pair.now);
+    }
+    let alone = RouterConfig {
+        instances: vec![
+            (INSTANCE, member(51, INTERFACE, 100)),
+            (OTHER, member(52, OTHER_LINK, 100)),
+        ],
+        ..RouterConfig::default()
+    };
+    pair.router.reconfigure(pair.now, alone).unwrap();
+    assert!(pair.router.poll_timeout().unwrap().at <= pair.now);
+    pair.router.handle_timeout(pair.now);
+    assert_eq!(pair.states(), [State::Backup, State::Active]);
+}
+
+#[test]
+fn a_member_that_was_held_back_takes_over_later_when_its_priority_drops() {
+    let track = Track {
+        check: CHECK,
+        on_fail: OnFail::Weight(-90),
+    };
+    let mut pair = Pair::new(100, vec![track]);
+    pair.event(Event::Startup);
+    pair.event(report(Outcome::Passing));
+    let start = pair.now;
+    pair.now = start + Duration::from_millis(200);
+    pair.hear(OTHER, 200);
+    assert_eq!(pair.fire(), NOTHING, "the other is not due yet");
+    pair.now = start + Duration::from_millis(3_700);
+    pair.event(report(Outcome::Failing));
+    assert_eq!(pair.fire(), NOTHING, "the first is not due any more");
+    pair.fire();
+    // Three intervals and 246/256 of one.
+    let due = start + Duration::from_nanos(3_960_937_500);
+    assert_eq!(pair.now, due, "not when something else happens to be due");
+    assert_eq!(pair.states(), [State::Active; 2]);
 }

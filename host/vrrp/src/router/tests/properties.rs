@@ -10,12 +10,21 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{OnError, OnFail, Outcome, State, Track, Version};
+use crate::{
+    AnnounceConfig, Command, GroupId, InterfaceTrack, OnError, OnFail, Outcome, State, SyncGroup,
+    Track, Version,
+};
 
 #[derive(Clone, Debug)]
 enum Op {
     Startup,
-    Shutdown,
+    Shutdown {
+        grace: u32,
+    },
+    Command {
+        instance: u32,
+        command: Command,
+    },
     Hear {
         instance: u32,
         peer: Ipv4Addr,
@@ -34,6 +43,13 @@ enum Op {
         up: bool,
         primary: Option<Ipv4Addr>,
     },
+    Uplink {
+        up: bool,
+    },
+    Reconfigure {
+        priority: u8,
+        grouped: bool,
+    },
     Address {
         instance: u32,
         present: bool,
@@ -50,7 +66,7 @@ fn ops() -> impl Strategy<Value = Op> {
     let priorities = prop_oneof![Just(0), Just(255), 90..=110_u8, any::<u8>()];
     let versions = prop::sample::select(vec![Version::V3, Version::V3, Version::V3, Version::V2]);
     let ttls = prop::sample::select(vec![255_u8, 255, 255, 255, 254]);
-    let hear = (1..=3_u32, peers, priorities, 1..=300_u16, versions, ttls).prop_map(
+    let hear = (1..=5_u32, peers, priorities, 1..=300_u16, versions, ttls).prop_map(
         |(instance, peer, priority, interval, version, ttl)| Op::Hear {
             instance,
             peer,
@@ -75,11 +91,20 @@ fn ops() -> impl Strategy<Value = Op> {
     let primaries = prop::sample::select(vec![None, Some(OWN), Some(OWN), Some(HIGH_PEER)]);
     let link =
         (prop::bool::weighted(0.8), primaries).prop_map(|(up, primary)| Op::Link { up, primary });
-    let address = (1..=3_u32, any::<bool>())
+    let address = (1..=5_u32, any::<bool>())
         .prop_map(|(instance, present)| Op::Address { instance, present });
+    let commands = prop::sample::select(vec![Command::Drain, Command::Undrain, Command::Release]);
+    let command =
+        (1..=5_u32, commands).prop_map(|(instance, command)| Op::Command { instance, command });
     prop_oneof![
         2 => Just(Op::Startup),
-        1 => prop::bool::weighted(0.1).prop_map(|stop| if stop { Op::Shutdown } else { Op::Fire }),
+        1 => (prop::bool::weighted(0.1), prop::sample::select(vec![0, 500, 5_000])).prop_map(
+            |(stop, grace)| if stop { Op::Shutdown { grace } } else { Op::Fire }
+        ),
+        4 => command,
+        4 => any::<bool>().prop_map(|up| Op::Uplink { up }),
+        2 => (1..=254_u8, any::<bool>())
+            .prop_map(|(priority, grouped)| Op::Reconfigure { priority, grouped }),
         30 => hear,
         3 => prop::collection::vec(any::<u8>(), 0..24).prop_map(Op::Raw),
         20 => report,
@@ -91,8 +116,15 @@ fn ops() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// Three virtual routers: plain, without preemption and with `release`, and an owner.
+const UPLINK: InterfaceId = InterfaceId(8);
+
+/// Five virtual routers: plain, without preemption and with `release`, an owner, and two that move together, one of which
+/// depends on another interface and takes its time.
 fn config() -> RouterConfig {
+    config_with(100, true)
+}
+
+fn config_with(priority: u8, grouped: bool) -> RouterConfig {
     let with = |id: u8, priority: u8, on_fails: [OnFail; 2]| {
         let tracks = on_fails.iter().zip([1, u32::from(id)]);
         let track = |(on_fail, check): (&OnFail, u32)| Track {
@@ -107,14 +139,38 @@ fn config() -> RouterConfig {
             ..instance(priority)
         }
     };
-    let plain = with(1, 100, [OnFail::Fault, OnFail::Fault]);
+    let plain = with(1, priority, [OnFail::Fault, OnFail::Fault]);
     let polite = InstanceConfig {
         preempt: false,
         checksum: ChecksumForm::Rfc5798,
         ..with(2, 105, [OnFail::Weight(-20), OnFail::Release])
     };
     let owner = with(3, 255, [OnFail::Fault, OnFail::Weight(30)]);
-    let checks = [OnError::Hold, OnError::Hold, OnError::Fail];
+    let outside = InstanceConfig {
+        interfaces: vec![InterfaceTrack {
+            interface: UPLINK,
+            on_fail: OnFail::Fault,
+            up_delay: Duration::from_millis(700),
+            down_delay: Duration::from_millis(300),
+        }],
+        start_delay: Duration::from_secs(2),
+        ..with(4, 100, [OnFail::Weight(-40), OnFail::Release])
+    };
+    let inside = InstanceConfig {
+        preempt_delay: Duration::from_secs(4),
+        tracks: Vec::new(),
+        announce: AnnounceConfig {
+            refresh: Duration::from_secs(3),
+            min_interval: Duration::from_millis(20),
+            ..outside.announce
+        },
+        ..with(5, 100, [OnFail::Fault, OnFail::Fault])
+    };
+    let group = SyncGroup {
+        members: vec![InstanceId(4), InstanceId(5)],
+    };
+    let groups = vec![(GroupId(1), group)];
+    let checks = [OnError::Hold, OnError::Hold, OnError::Fail, OnError::Hold];
     let check = |(id, on_error)| {
         let stale_after = Duration::from_secs(20);
         (
@@ -128,8 +184,11 @@ fn config() -> RouterConfig {
     };
     RouterConfig {
         checks: (1..).zip(checks).map(check).collect(),
-        instances: (1..).map(InstanceId).zip([plain, polite, owner]).collect(),
-        groups: Vec::new(),
+        instances: (1..)
+            .map(InstanceId)
+            .zip([plain, polite, owner, outside, inside])
+            .collect(),
+        groups: if grouped { groups } else { Vec::new() },
     }
 }
 
@@ -171,7 +230,7 @@ impl Model {
         Self {
             router: Router::new(config()).unwrap(),
             now: Instant::from_nanos(5),
-            seen: (1..=3).map(fresh).collect(),
+            seen: (1..=5).map(fresh).collect(),
             discarded: 0,
             stopped: false,
         }
@@ -180,11 +239,24 @@ impl Model {
     fn apply(&mut self, op: &Op) -> Result<(), TestCaseError> {
         match op {
             Op::Startup => self.event(Event::Startup)?,
-            Op::Shutdown => {
-                self.event(Event::Shutdown {
-                    grace: Duration::ZERO,
-                })?;
-                self.stopped = true;
+            Op::Shutdown { grace } => {
+                let grace = Duration::from_millis(u64::from(*grace));
+                self.event(Event::Shutdown { grace })?;
+            }
+            Op::Command { instance, command } => {
+                self.event(Event::Command(InstanceId(*instance), *command))?;
+            }
+            Op::Uplink { up } => self.event(Event::Link(Link {
+                interface: UPLINK,
+                up: *up,
+                primary: None,
+                link_local: None,
+                known_as: None,
+            }))?,
+            Op::Reconfigure { priority, grouped } => {
+                let config = config_with(*priority, *grouped);
+                self.router.reconfigure(self.now, config).unwrap();
+                self.observe()?;
             }
             Op::Hear {
                 instance,
@@ -207,6 +279,7 @@ impl Model {
                     destination: GROUP,
                     ttl: Some(*ttl),
                     payload: &payload,
+                    at: WALL,
                 }))?;
             }
             Op::Raw(bytes) => self.event(packet(LOW_PEER, bytes))?,
@@ -265,7 +338,7 @@ impl Model {
         self.observe()?;
         let next = self.router.poll_timeout();
         prop_assert!(
-            next.is_some_and(|next| next.at > self.now),
+            next.is_none_or(|next| next.at > self.now),
             "{deadline:?} was handled, {next:?} is left at {:?}",
             self.now
         );
@@ -274,9 +347,17 @@ impl Model {
 
     fn observe(&mut self) -> Result<(), TestCaseError> {
         while let Some(action) = self.router.poll_action() {
-            prop_assert!(!self.stopped, "{action:?} after shutdown");
+            prop_assert!(!self.stopped, "{action:?} after the end");
             self.observe_one(&action)?;
         }
+        self.stopped = self.router.is_stopped();
+        let instances = &self.router.instances;
+        let asked = instances.values().filter_map(Instance::deadline);
+        prop_assert_eq!(
+            instances.deadline(),
+            asked.min_by_key(|deadline| deadline.at),
+            "the index is behind"
+        );
         for (id, seen) in &self.seen {
             let yielding = self.router.instance(*id).unwrap().yielding;
             prop_assert_eq!(
@@ -361,10 +442,21 @@ impl Model {
             // What has the interval and addresses of a peer is accepted, so only these discard.
             discarded += counters.invalid_type_pkts_rcvd
                 + counters.packet_length_errors
-                + counters.authentication_errors
+                + counters.authentication.errors()
                 + counters.own_advertisements_rcvd;
         }
         prop_assert_eq!(discarded, self.discarded);
+        if self.router.group(GroupId(1)).is_some() {
+            let members = [4, 5].map(|id| self.router.instance(InstanceId(id)).unwrap());
+            let holds = members
+                .each_ref()
+                .map(|member| member.state == State::Active);
+            let firm = members
+                .each_ref()
+                .map(|member| member.state == State::Active && !member.yielding);
+            prop_assert!(!firm[0] || holds[1], "{members:?}");
+            prop_assert!(!firm[1] || holds[0], "{members:?}");
+        }
         prop_assert!(!self.stopped || self.router.poll_timeout().is_none());
         Ok(())
     }
@@ -392,7 +484,7 @@ proptest! {
             prop_assert_eq!(other.router.poll_action(), None);
             other.apply(op)?;
         }
-        for id in (1..=3).map(InstanceId) {
+        for id in (1..=5).map(InstanceId) {
             prop_assert_eq!(one.router.instance(id), other.router.instance(id));
         }
     }

@@ -111,6 +111,50 @@ fn addresses_come_and_go_while_active() {
 }
 
 #[test]
+fn excluded_addresses_come_and_go_while_active() {
+    let excluded: IpAddr = "2001:db8::1".parse().unwrap();
+    let with = || changed(|config| config.excluded = vec![excluded]);
+    let mut bench = Bench::active(instance(100));
+    let due = bench.due_in();
+    assert_eq!(bench.reconfigure(with()), ["claim"]);
+    assert_eq!(bench.reconfigure(with()), NOTHING);
+    assert_eq!(bench.due_in(), due);
+    let change = AddressChange {
+        instance: INSTANCE,
+        address: excluded,
+        present: true,
+    };
+    assert_eq!(
+        bench.event(Event::Address(change)),
+        ["announce 2001:db8::1", "announce 2001:db8::1"]
+    );
+    assert_eq!(bench.reconfigure(one(instance(100))), ["claim"]);
+    let mut later = bench.pass(Duration::from_secs(20));
+    later.retain(|action| action.starts_with("announce"));
+    assert_eq!(later, NOTHING, "it is gone");
+}
+
+#[test]
+fn an_address_that_is_no_longer_excluded_is_announced_as_before() {
+    let moved = address_of("10.0.0.101");
+    let mut bench = Bench::active(InstanceConfig {
+        excluded: vec![moved.address],
+        ..instance(100)
+    });
+    let change = AddressChange {
+        instance: INSTANCE,
+        address: moved.address,
+        present: true,
+    };
+    bench.event(Event::Address(change));
+    let advertised = changed(|config| config.addresses.push(moved));
+    assert_eq!(bench.reconfigure(advertised), ["claim"]);
+    let mut later = bench.pass(Duration::from_secs(20));
+    later.retain(|action| action.starts_with("announce"));
+    assert_eq!(later, ["announce 10.0.0.101"; 2], "the second burst");
+}
+
+#[test]
 fn instances_come_and_go() {
     let mut bench = Bench::active(instance(100));
     let second = InstanceConfig {
@@ -180,4 +224,15 @@ fn before_startup_everything_can_change() {
     bench.event(link(true, Some(OWN)));
     assert_eq!(bench.event(Event::Startup), ["INIT->BACKUP Startup"]);
     assert_eq!(bench.status().base_priority, 150);
+}
+
+#[test]
+fn a_router_that_stops_takes_no_other_configuration() {
+    let mut bench = Bench::active(instance(100));
+    bench.event(Event::Shutdown {
+        grace: Duration::from_secs(2),
+    });
+    assert_eq!(bench.reconfigure(one(instance(150))), NOTHING);
+    assert_eq!(bench.fire(), ["release", "MASTER->INIT Shutdown"]);
+    assert_eq!(bench.reconfigure(one(instance(150))), NOTHING);
 }

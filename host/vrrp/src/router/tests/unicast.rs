@@ -21,6 +21,7 @@ fn datagram(source: Ipv4Addr, destination: Ipv4Addr, ttl: u8, payload: &[u8]) ->
         destination: destination.into(),
         ttl: Some(ttl),
         payload,
+        at: WALL,
     })
 }
 

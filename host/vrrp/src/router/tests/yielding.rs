@@ -1,7 +1,7 @@
 //! Giving addresses away while they are still in use: make before break.
 
 use super::*;
-use crate::Command;
+use crate::{Command, InterfaceTrack};
 
 /// The longest Skew_Time at one second, and a quarter more.
 const PATIENCE: Duration = Duration::from_millis(1_250);
@@ -162,6 +162,50 @@ fn a_planned_stop_ends_without_a_peer() {
 }
 
 #[test]
+fn a_planned_stop_is_not_cut_short_by_news_of_the_interface() {
+    let mut bench = Bench::active(instance(150));
+    bench.event(stop(Duration::from_secs(2)));
+    let renumbered = Some(Ipv4Addr::new(10, 0, 0, 6));
+    assert_eq!(bench.event(link(true, renumbered)), NOTHING);
+    assert_eq!(bench.due_in(), Some(PATIENCE));
+    assert_eq!(
+        bench.event(link(false, renumbered)),
+        ["release", "MASTER->INIT LinkDown"],
+        "nobody could reach them any more"
+    );
+    assert!(bench.router.is_stopped());
+}
+
+#[test]
+fn a_planned_stop_stays_one_when_a_tracked_interface_goes_down() {
+    let other = InterfaceId(9);
+    let track = InterfaceTrack {
+        interface: other,
+        on_fail: OnFail::Release,
+        up_delay: Duration::ZERO,
+        down_delay: Duration::ZERO,
+    };
+    let mut bench = Bench::active(InstanceConfig {
+        interfaces: vec![track],
+        ..instance(150)
+    });
+    bench.event(stop(Duration::from_secs(2)));
+    let down = Link {
+        interface: other,
+        up: false,
+        primary: None,
+        link_local: None,
+        known_as: None,
+    };
+    assert_eq!(
+        bench.event(Event::Link(down)),
+        ["priority 150->50 InterfaceDown(InterfaceId(9))"]
+    );
+    assert_eq!(bench.due_in(), Some(PATIENCE));
+    assert_eq!(bench.fire(), ["release", "MASTER->INIT Shutdown"]);
+}
+
+#[test]
 fn a_stop_can_be_cut_short() {
     let mut bench = Bench::active(instance(150));
     bench.event(stop(Duration::from_secs(2)));
@@ -206,4 +250,25 @@ fn whoever_was_away_too_long_listens_before_it_speaks() {
         bench.fire(),
         ["advertise 150", "claim", "BACKUP->MASTER ActiveDown"]
     );
+}
+
+#[test]
+fn whoever_was_away_too_long_does_not_answer_either() {
+    let late = Duration::from_nanos(3_007_812_500);
+    let mut bench = Bench::active(InstanceConfig {
+        preempt: false,
+        ..instance(150)
+    });
+    bench.now = bench.now + late - Duration::from_nanos(1);
+    assert_eq!(bench.hear(LOW_PEER, 100), ["advertise 150"]);
+
+    // The peer that took over meanwhile is heard first: it keeps the addresses, as preemption is off.
+    bench.now = bench.now + late;
+    assert_eq!(
+        bench.hear(LOW_PEER, 100),
+        ["release", "MASTER->BACKUP Late(3.0078125s)"]
+    );
+    assert_eq!(bench.status().active, Some((LOW_PEER.into(), 100)));
+    let skew = crate::skew_time(Version::V3, 150, Duration::from_secs(1));
+    assert_eq!(bench.due_in(), Some(Duration::from_secs(3) + skew));
 }

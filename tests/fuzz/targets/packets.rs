@@ -1,0 +1,7 @@
+//! `cargo xtask fuzz packets`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    fuzz::packets(data);
+});

@@ -1,0 +1,382 @@
+//! A second opinion on the timers: the formulas of RFC 9568 §6.1 and the rules of §6.4, written down once more.
+//!
+//! Only what an advertisement or a transition makes of a timer is repeated here. That makes the opinion exact:
+//! a Backup takes over neither a nanosecond before Active_Down_Timer expires, nor is it Backup once the timer was handled.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use vrrp::packet::Advertisement;
+use vrrp::{Action, InstanceConfig, Instant, Reason, State, Transition, Version};
+
+use crate::breach::{Breach, promise};
+
+/// The address owner's priority, which always preempts (RFC 9568 §6.1).
+const OWNER: u8 = 255;
+
+/// Answers are coalesced to one in this part of an interval. The RFC has no such limit.
+const ANSWERS_PER_INTERVAL: u32 = 4;
+
+/// Skew_Time (RFC 9568 §6.1; RFC 3768 §6.1 does not scale it by the interval).
+pub(crate) fn skew_time(config: &InstanceConfig, interval: Duration, priority: u8) -> Duration {
+    let scale = match config.version {
+        Version::V2 => Duration::from_secs(1),
+        Version::V3 => interval,
+    };
+    scale * (256 - u32::from(priority)) / 256
+}
+
+/// Active_Down_Interval (RFC 9568 §6.1, RFC 3768 §6.1).
+pub(crate) fn active_down_interval(
+    config: &InstanceConfig,
+    interval: Duration,
+    priority: u8,
+) -> Duration {
+    interval * u32::from(config.down_after.get()) + skew_time(config, interval, priority)
+}
+
+/// The silence after which a peer may have taken over: that of the quickest one, which has the highest priority that is
+/// not the owner's. Whoever was silent for so long listens before it speaks ([`Reason::Late`]).
+pub(crate) fn patience_of_peers(config: &InstanceConfig) -> Duration {
+    active_down_interval(config, config.advertisement_interval, OWNER - 1)
+}
+
+/// How long addresses that are offered are kept for a peer: the longest Skew_Time there is, that of a priority 0, and a quarter more.
+pub(crate) fn patience_with_peers(config: &InstanceConfig) -> Duration {
+    skew_time(config, config.advertisement_interval, 0) * 5 / 4
+}
+
+/// Active_Adver_Interval after an advertisement with this interval. A v2 router knows its own only.
+fn learned(config: &InstanceConfig, interval: Duration) -> Duration {
+    match config.version {
+        Version::V2 => config.advertisement_interval,
+        Version::V3 => interval.min(config.max_learned_interval),
+    }
+}
+
+/// Whether it takes over from a living Active with a lower priority.
+pub(crate) fn preempts(config: &InstanceConfig) -> bool {
+    config.preempt || config.priority.get() == OWNER
+}
+
+/// How long a living Active with a lower priority is followed all the same. An owner does not wait.
+pub(crate) fn preempt_delay(config: &InstanceConfig) -> Duration {
+    match config.priority.get() {
+        OWNER => Duration::ZERO,
+        _ => config.preempt_delay,
+    }
+}
+
+/// The timers of one instance, as its events say they should be.
+#[derive(Debug)]
+pub(crate) struct Timers {
+    config: InstanceConfig,
+    running: Running,
+    /// For how long the host was told to wait for peers before it stops.
+    grace: Option<Duration>,
+}
+
+#[derive(Debug)]
+enum Running {
+    Nothing,
+    ActiveDown {
+        /// When the timer was last set to Active_Down_Interval.
+        since: Instant,
+        /// Advertisements that may be missed: `down_after`, or one when it listens after it was late.
+        missed: u32,
+        /// Active_Adver_Interval then.
+        interval: Duration,
+        /// When the Active router gave up after that.
+        released: Option<Instant>,
+        /// When it no longer follows an Active router with a lower priority.
+        preempt_at: Option<Instant>,
+    },
+    /// Active, silent, and ready to give way.
+    Yielding {
+        until: Instant,
+    },
+    Adver {
+        /// The last advertisements, the latest one last.
+        sent: [Option<Instant>; 4],
+        /// Since when an answer is owed.
+        asked: Option<Instant>,
+    },
+}
+
+/// An instance between two events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Moment {
+    pub(crate) state: State,
+    pub(crate) priority: u8,
+    pub(crate) source: Option<IpAddr>,
+    /// It is Active, and has offered its addresses.
+    pub(crate) yields: bool,
+}
+
+impl Timers {
+    pub(crate) fn new(config: &InstanceConfig) -> Self {
+        Self {
+            config: config.clone(),
+            running: Running::Nothing,
+            grace: None,
+        }
+    }
+
+    /// The host was told to stop, and to wait this long for a peer.
+    pub(crate) fn stop(&mut self, grace: Duration) {
+        self.grace = Some(grace);
+    }
+
+    /// Until when it keeps addresses that it has offered, unless a peer takes them.
+    pub(crate) fn keeps_until(&self) -> Option<Instant> {
+        match self.running {
+            Running::Yielding { until } => Some(until),
+            Running::Nothing | Running::ActiveDown { .. } | Running::Adver { .. } => None,
+        }
+    }
+
+    /// Since when it is silent, if that is for so long that a peer may have taken over.
+    pub(crate) fn late_since(&self, now: Instant) -> Option<Instant> {
+        let Running::Adver { sent, .. } = self.running else {
+            return None;
+        };
+        let last = sent.into_iter().flatten().max()?;
+        (now.saturating_duration_since(last) >= patience_of_peers(&self.config)).then_some(last)
+    }
+
+    pub(crate) fn config(&self) -> &InstanceConfig {
+        &self.config
+    }
+
+    /// When the timer expires at the latest, at this priority.
+    pub(crate) fn due(&self, priority: u8) -> Option<Instant> {
+        match self.running {
+            Running::Nothing => None,
+            Running::ActiveDown {
+                since,
+                missed,
+                interval,
+                released,
+                ..
+            } => {
+                let silent =
+                    since + interval * missed + skew_time(&self.config, interval, priority);
+                let skewed = released.map(|at| at + skew_time(&self.config, interval, priority));
+                Some(skewed.map_or(silent, |skewed| skewed.min(silent)))
+            }
+            Running::Yielding { until } => Some(until),
+            Running::Adver { sent, asked } => {
+                let interval = self.config.advertisement_interval;
+                let regular = sent.into_iter().flatten().max().map(|last| last + interval);
+                let answer = asked.map(|at| at + interval / ANSWERS_PER_INTERVAL);
+                regular.into_iter().chain(answer).min()
+            }
+        }
+    }
+
+    /// Follows an advertisement that was accepted. `late`: the router was Active, and silent for too long, when it came.
+    pub(crate) fn heard(
+        &mut self,
+        now: Instant,
+        source: IpAddr,
+        advertisement: &Advertisement,
+        before: Moment,
+        after: Moment,
+        late: bool,
+    ) -> Result<(), Breach> {
+        let priority = advertisement.priority;
+        match before.state {
+            State::Initialize | State::Fault => {
+                promise!(
+                    after.state == before.state,
+                    "an advertisement moved it out of {}",
+                    before.state
+                );
+            }
+            State::Backup => {
+                promise!(
+                    after.state == State::Backup,
+                    "an advertisement made a Backup {}",
+                    after.state
+                );
+                self.follow(now, advertisement, before);
+            }
+            State::Active if before.yields => {
+                // Make before break: whoever advertises has taken what was offered, and another offer takes nothing.
+                let (taken, stops) = (priority > 0, self.grace.is_some());
+                let expected = match (taken, stops) {
+                    (false, _) => State::Active,
+                    (true, false) => State::Backup,
+                    (true, true) => State::Initialize,
+                };
+                promise!(
+                    after.state == expected && after.yields != taken,
+                    "it had offered its addresses, heard priority {priority} from {source} and is {}",
+                    after.state
+                );
+                self.learn(advertisement);
+            }
+            State::Active => {
+                let outranked = Some((priority, source))
+                    > before.source.map(|source| (before.priority, source));
+                // Who was silent for too long does not answer, but listens: to this one first.
+                let listens = late && !outranked;
+                promise!(
+                    (outranked || listens) == (after.state == State::Backup),
+                    "an Active with priority {} at {:?} heard priority {priority} from {source} and is {}",
+                    before.priority,
+                    before.source,
+                    after.state
+                );
+                if listens {
+                    self.follow(now, advertisement, before);
+                } else {
+                    self.learn(advertisement);
+                }
+                if let Running::Adver { sent, asked } = &mut self.running {
+                    let answered = sent.contains(&Some(now));
+                    // RFC 3768 §6.4.3 leaves a router that loses without an answer.
+                    if !answered && (priority == 0 || self.config.version == Version::V3) {
+                        asked.get_or_insert(now);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn observe(&mut self, now: Instant, action: &Action) -> Result<(), Breach> {
+        match action {
+            Action::Advertise(advertise) if advertise.priority > 0 => self.advertised(now),
+            Action::Advertise(_) => {
+                self.offered(now);
+                Ok(())
+            }
+            Action::StateChanged(transition) => self.transition(now, transition),
+            Action::Claim(_)
+            | Action::Release(_)
+            | Action::Announce { .. }
+            | Action::PriorityChanged { .. }
+            | Action::CheckChanged(_)
+            | Action::GroupChanged(_)
+            | Action::Discarded { .. }
+            | Action::PeerDiffers { .. } => Ok(()),
+        }
+    }
+
+    /// What a Backup makes of an advertisement (RFC 9568 §6.4.2).
+    fn follow(&mut self, now: Instant, advertisement: &Advertisement, before: Moment) {
+        let priority = advertisement.priority;
+        if let Running::ActiveDown {
+            since,
+            missed,
+            interval,
+            released,
+            preempt_at,
+        } = &mut self.running
+        {
+            let is_lower = priority < before.priority;
+            if priority == 0 {
+                released.get_or_insert(now);
+                *preempt_at = None;
+                return;
+            }
+            if !is_lower || !preempts(&self.config) {
+                *preempt_at = None;
+            } else if *preempt_at.get_or_insert(now + preempt_delay(&self.config)) <= now {
+                return;
+            }
+            *since = now;
+            *missed = self.config.down_after.get().into();
+            *released = None;
+            *interval = learned(&self.config, advertisement.interval);
+        }
+    }
+
+    /// A router that stopped being Active begins to follow the one it heard.
+    fn learn(&mut self, advertisement: &Advertisement) {
+        if let Running::ActiveDown { interval, .. } = &mut self.running {
+            *interval = learned(&self.config, advertisement.interval);
+        }
+    }
+
+    /// It gives its addresses away, at once or when somebody takes them.
+    fn offered(&mut self, now: Instant) {
+        if matches!(
+            self.running,
+            Running::Adver { .. } | Running::Yielding { .. }
+        ) {
+            let patience = patience_with_peers(&self.config);
+            let patience = self.grace.map_or(patience, |grace| patience.min(grace));
+            self.running = Running::Yielding {
+                until: now + patience,
+            };
+        }
+    }
+
+    fn advertised(&mut self, now: Instant) -> Result<(), Breach> {
+        if let Running::Yielding { until } = self.running {
+            promise!(
+                until <= now && self.grace.is_none(),
+                "it advertises at {now:?} what it had offered until {until:?}"
+            );
+            self.running = Running::Adver {
+                sent: [None, None, None, Some(now)],
+                asked: None,
+            };
+            return Ok(());
+        }
+        let Running::Adver { sent, asked } = &mut self.running else {
+            // The one that precedes the claim.
+            return Ok(());
+        };
+        let [_, second, third, last] = *sent;
+        *sent = [second, third, last, Some(now)];
+        *asked = None;
+        // One that was due long ago, the next one in its rhythm and an answer may come at once, but no fourth.
+        if let Some(first) = sent[0] {
+            let span = now.saturating_duration_since(first);
+            promise!(
+                span >= self.config.advertisement_interval / ANSWERS_PER_INTERVAL,
+                "four advertisements within {span:?}"
+            );
+        }
+        Ok(())
+    }
+
+    fn transition(&mut self, now: Instant, transition: &Transition) -> Result<(), Breach> {
+        if (transition.before, transition.after) == (State::Backup, State::Active) {
+            let due = self.due(transition.priority);
+            promise!(
+                due.is_some_and(|due| due <= now),
+                "{transition:?} at {now:?}, but Active_Down_Timer expires at {due:?}"
+            );
+        }
+        if let Reason::Late(silence) = transition.reason {
+            let last = self.late_since(now);
+            promise!(
+                last.is_some_and(|last| last + silence == now),
+                "{transition:?} at {now:?}, although it was silent for too long since {last:?}"
+            );
+        }
+        self.running = match transition.after {
+            State::Initialize | State::Fault => Running::Nothing,
+            State::Backup => Running::ActiveDown {
+                since: now,
+                missed: if matches!(transition.reason, Reason::Late(_)) {
+                    1
+                } else {
+                    self.config.down_after.get().into()
+                },
+                interval: self.config.advertisement_interval,
+                released: None,
+                preempt_at: None,
+            },
+            State::Active => Running::Adver {
+                sent: [None, None, None, Some(now)],
+                asked: None,
+            },
+        };
+        Ok(())
+    }
+}

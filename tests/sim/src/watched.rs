@@ -1,0 +1,507 @@
+//! A router that is watched: what it does is held against what it promises, at every event.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use vrrp::packet::{Advertisement, TTL};
+use vrrp::{
+    Action, AddressChange, CheckId, Command, ConfigError, Event, InstanceConfig, InstanceId,
+    InstanceStatus, Instant, InterfaceId, Link, OnFail, Packet, Router, RouterConfig, Standing,
+    State, VirtualRouterId,
+};
+
+use crate::breach::{Breach, promise};
+use crate::contract::Contract;
+use crate::timers::{Moment, Timers};
+
+/// A [`Router`] and those who watch it. It is driven like one, and hands out its actions after they were looked at.
+#[derive(Debug)]
+pub struct Watched {
+    router: Router,
+    contract: Contract,
+    timers: BTreeMap<InstanceId, Timers>,
+    links: BTreeMap<InterfaceId, Link>,
+    /// Each claimed address that is there.
+    present: Vec<(InstanceId, IpAddr)>,
+    /// The instances that are not to take part yet, and until when.
+    delayed: BTreeMap<InstanceId, Instant>,
+    drained: BTreeSet<InstanceId>,
+    started: bool,
+    stopping: bool,
+}
+
+impl Watched {
+    /// A router in Initialize.
+    ///
+    /// # Errors
+    /// What the router does not take.
+    pub fn new(config: RouterConfig) -> Result<Self, ConfigError> {
+        let timers = |(id, config): &(InstanceId, InstanceConfig)| (*id, Timers::new(config));
+        Ok(Self {
+            contract: Contract::new(&config),
+            timers: config.instances.iter().map(timers).collect(),
+            router: Router::new(config)?,
+            links: BTreeMap::new(),
+            present: Vec::new(),
+            delayed: BTreeMap::new(),
+            drained: BTreeSet::new(),
+            started: false,
+            stopping: false,
+        })
+    }
+
+    /// Feeds an event and returns what the router wants done.
+    ///
+    /// # Errors
+    /// A promise that is broken.
+    pub fn handle(&mut self, now: Instant, event: Event<'_>) -> Result<Vec<Action>, Breach> {
+        match event {
+            Event::Packet(packet) => return self.packet(now, &packet),
+            Event::Link(link) => {
+                self.links.insert(link.interface, link);
+            }
+            Event::Address(change) => self.address(&change),
+            Event::Startup => self.start(now),
+            Event::Shutdown { grace } => {
+                // A second one cannot put the first one off, but cut it short.
+                if !self.stopping || grace.is_zero() {
+                    let timers = self.timers.values_mut();
+                    timers.for_each(|timers| timers.stop(grace));
+                }
+                self.stopping = true;
+                self.delayed.clear();
+            }
+            Event::Command(instance, command) => self.command(instance, command),
+            Event::Report(_) => {}
+        }
+        let cut_short = matches!(event, Event::Shutdown { grace } if grace.is_zero());
+        let keepers = if cut_short {
+            Vec::new()
+        } else {
+            self.keepers(now, matches!(event, Event::Shutdown { .. }))
+        };
+        let actives = self.actives();
+        self.router.handle(now, event);
+        let actions = self.drain(now)?;
+        self.check_given_away(&actives, &actions)?;
+        self.check_kept(&keepers)?;
+        self.notice_end()?;
+        Ok(actions)
+    }
+
+    /// Lets the router do what is due and returns what it wants done.
+    ///
+    /// # Errors
+    /// A promise that is broken.
+    pub fn handle_timeout(&mut self, now: Instant) -> Result<Vec<Action>, Breach> {
+        self.delayed.retain(|_, until| *until > now);
+        let actives = self.actives();
+        let keepers = self.keepers(now, false);
+        let late = self.late(now);
+        self.router.handle_timeout(now);
+        let actions = self.drain(now)?;
+        self.check_given_away(&actives, &actions)?;
+        self.check_kept(&keepers)?;
+        self.check_listens(&late)?;
+        self.notice_end()?;
+        let asked_for = self.router.poll_timeout();
+        promise!(
+            asked_for.is_none_or(|deadline| deadline.at > now),
+            "{asked_for:?} is left after everything due at {now:?} was done"
+        );
+        for id in self.timers.keys() {
+            let due = self.due_of(*id);
+            promise!(
+                due.is_none_or(|due| due > now),
+                "{id:?} left undone at {now:?} what was due at {due:?}"
+            );
+            promise!(
+                due.is_none_or(|due| asked_for.is_some_and(|deadline| deadline.at <= due)),
+                "{id:?} has something due at {due:?}, but the router asks for {asked_for:?}"
+            );
+        }
+        Ok(actions)
+    }
+
+    /// When the router wants to be called again.
+    pub fn poll_timeout(&self) -> Option<vrrp::Deadline> {
+        self.router.poll_timeout()
+    }
+
+    /// When something is due at the latest, in the opinion of those who watch.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.timers.keys().filter_map(|id| self.due_of(*id)).min()
+    }
+
+    /// An instance as it is now.
+    pub fn instance(&self, id: InstanceId) -> Option<InstanceStatus> {
+        self.router.instance(id)
+    }
+
+    /// What a check counts as now.
+    pub(crate) fn standing(&self, id: CheckId) -> Option<Standing> {
+        self.router.check(id).map(|status| status.standing)
+    }
+
+    /// State, priority and source of an instance.
+    pub(crate) fn moment(&self, id: InstanceId) -> Option<Moment> {
+        let status = self.router.instance(id)?;
+        let config = self.timers.get(&id)?.config();
+        Some(Moment {
+            state: status.state,
+            priority: status.effective_priority,
+            source: self.source(config),
+            yields: status.yielding,
+        })
+    }
+
+    fn due_of(&self, id: InstanceId) -> Option<Instant> {
+        let priority = self.router.instance(id)?.effective_priority;
+        let delayed = self.delayed.get(&id).copied();
+        let timer = self.timers.get(&id)?.due(priority);
+        delayed.into_iter().chain(timer).min()
+    }
+
+    fn source(&self, config: &InstanceConfig) -> Option<IpAddr> {
+        let link = self.links.get(&config.interface)?;
+        match config.addresses.first()?.address {
+            IpAddr::V4(_) => link.primary.map(IpAddr::V4),
+            IpAddr::V6(_) => link.link_local.map(IpAddr::V6),
+        }
+    }
+
+    fn packet(&mut self, now: Instant, packet: &Packet<'_>) -> Result<Vec<Action>, Breach> {
+        let parsed = Advertisement::parse(packet.payload, packet.source, packet.destination);
+        let target = parsed
+            .as_ref()
+            .ok()
+            .filter(|_| packet.ttl == Some(TTL))
+            .and_then(|parsed| self.find(packet, parsed.virtual_router_id));
+        let before = target.and_then(|id| self.moment(id));
+        let had_stopped = self.router.is_stopped();
+        let late = self.late(now);
+
+        self.router.handle(now, Event::Packet(*packet));
+        let actions = self.drain(now)?;
+        let discarded = actions
+            .iter()
+            .any(|action| matches!(action, Action::Discarded { .. }));
+        if discarded {
+            promise!(actions.len() == 1, "a discarded packet caused {actions:?}");
+            return Ok(actions);
+        }
+        if had_stopped {
+            promise!(actions.is_empty(), "a stopped router does {actions:?}");
+            return Ok(actions);
+        }
+        let (Ok(advertisement), Some(id), Some(before)) = (parsed, target, before) else {
+            return Err(Breach(format!("{packet:?} was accepted")));
+        };
+        promise!(
+            before.source != Some(packet.source),
+            "{id:?} accepted an advertisement of its own"
+        );
+        let after = self.moment(id);
+        if let (Some(timers), Some(after)) = (self.timers.get_mut(&id), after) {
+            timers.heard(
+                now,
+                packet.source,
+                &advertisement,
+                before,
+                after,
+                late.contains(&id),
+            )?;
+        }
+        self.notice_end()?;
+        Ok(actions)
+    }
+
+    fn find(&self, packet: &Packet<'_>, number: VirtualRouterId) -> Option<InstanceId> {
+        let is_it = |config: &InstanceConfig| {
+            config.interface == packet.interface
+                && config.virtual_router_id == number
+                && config
+                    .addresses
+                    .first()
+                    .is_some_and(|first| first.address.is_ipv4() == packet.source.is_ipv4())
+        };
+        let mut timers = self.timers.iter();
+        timers.find_map(|(id, timers)| is_it(timers.config()).then_some(*id))
+    }
+
+    fn address(&mut self, change: &AddressChange) {
+        let key = (change.instance, change.address);
+        self.present.retain(|present| *present != key);
+        if change.present {
+            self.present.push(key);
+        }
+    }
+
+    /// Takes the actions, and holds each against every promise.
+    fn drain(&mut self, now: Instant) -> Result<Vec<Action>, Breach> {
+        let mut actions = Vec::new();
+        while let Some(action) = self.router.poll_action() {
+            promise!(
+                self.started || !moves(&action),
+                "{action:?} of a router that was not started"
+            );
+            self.contract.observe(&action)?;
+            self.check_advertisement(&action)?;
+            if let Action::Announce { instance, address } = &action {
+                promise!(
+                    self.present.contains(&(*instance, *address)),
+                    "{address} is announced before it is there"
+                );
+            }
+            if let Some(timers) = instance_of(&action).and_then(|id| self.timers.get_mut(&id)) {
+                timers.observe(now, &action)?;
+            }
+            if let Action::Release(instance) = &action {
+                self.present.retain(|(released, _)| released != instance);
+            }
+            actions.push(action);
+        }
+        self.contract.settled(&self.router)?;
+        for (id, timers) in &self.timers {
+            self.check_takes_part(*id, timers.config())?;
+        }
+        Ok(actions)
+    }
+
+    fn actives(&self) -> Vec<InstanceId> {
+        let ids = self.timers.keys().copied();
+        ids.filter(|id| self.is_active(*id)).collect()
+    }
+
+    /// A check with [`OnFail::Release`] that goes down makes an Active give its addresses away; an owner keeps them.
+    fn check_given_away(&self, actives: &[InstanceId], actions: &[Action]) -> Result<(), Breach> {
+        let went_down = |check: CheckId| {
+            actions.iter().any(|action| {
+                matches!(action, Action::CheckChanged(change) if change.check == check && change.after == Standing::Down)
+            })
+        };
+        for id in actives {
+            let config = self.timers[id].config();
+            let mut releases = config
+                .tracks
+                .iter()
+                .filter(|track| track.on_fail == OnFail::Release && went_down(track.check));
+            promise!(
+                self.is_owner(*id) || releases.next().is_none() || !self.insists(*id),
+                "{id:?} is Active and does not yield although a check that releases its addresses went down"
+            );
+        }
+        Ok(())
+    }
+
+    /// An advertisement tells the priority and comes from the address that its sender has now (RFC 9568 §5.1.1.1, §5.2.4).
+    fn check_advertisement(&self, action: &Action) -> Result<(), Breach> {
+        let Action::Advertise(advertise) = action else {
+            return Ok(());
+        };
+        if advertise.priority == 0 {
+            return Ok(());
+        }
+        let now = self.moment(advertise.instance);
+        let told = (Some(advertise.priority), Some(advertise.source));
+        let actual = (
+            now.map(|moment| moment.priority),
+            now.and_then(|moment| moment.source),
+        );
+        promise!(
+            told == actual,
+            "{:?} advertises {told:?}, but has {actual:?}",
+            advertise.instance
+        );
+        Ok(())
+    }
+
+    /// Who takes part in elections and who is in FAULT follows from the interface and the checks alone.
+    fn check_takes_part(&self, id: InstanceId, config: &InstanceConfig) -> Result<(), Breach> {
+        let Some(state) = self.router.instance(id).map(|status| status.state) else {
+            return Ok(());
+        };
+        let vital = |standing| {
+            config.tracks.iter().any(|track| {
+                track.on_fail == OnFail::Fault && self.standing(track.check) == Some(standing)
+            })
+        };
+        let link = self.links.get(&config.interface);
+        let lawful: &[State] = if self.stopping && self.yields(id) {
+            &[State::Active]
+        } else if !self.started || self.stopping || self.delayed.contains_key(&id) || link.is_none()
+        {
+            &[State::Initialize]
+        } else if link.is_some_and(|link| !link.up)
+            || self.source(config).is_none()
+            || vital(Standing::Down)
+        {
+            &[State::Fault]
+        } else if vital(Standing::Pending) {
+            &[State::Initialize]
+        } else {
+            &[State::Backup, State::Active]
+        };
+        promise!(
+            lawful.contains(&state),
+            "{id:?} is {state} instead of {lawful:?}, with {link:?}"
+        );
+        Ok(())
+    }
+
+    fn start(&mut self, now: Instant) {
+        if self.started {
+            return;
+        }
+        self.started = true;
+        for (id, timers) in &self.timers {
+            let delay = timers.config().start_delay;
+            if !delay.is_zero() {
+                self.delayed.insert(*id, now + delay);
+            }
+        }
+    }
+
+    fn command(&mut self, id: InstanceId, command: Command) {
+        if self.stopping || !self.timers.contains_key(&id) {
+            return;
+        }
+        match command {
+            Command::Drain => {
+                self.drained.insert(id);
+            }
+            Command::Undrain => {
+                self.drained.remove(&id);
+            }
+            Command::Release => {}
+        }
+    }
+
+    /// Takes note of the end of a router that was told to stop: it comes when nothing is kept for a peer any more.
+    fn notice_end(&mut self) -> Result<(), Breach> {
+        let ends = self.stopping && self.actives().is_empty();
+        promise!(
+            self.router.is_stopped() == ends,
+            "it has stopped: {}, and is to: {ends}",
+            self.router.is_stopped()
+        );
+        if ends {
+            self.contract.stop();
+        }
+        Ok(())
+    }
+
+    /// Instances that are to keep their addresses until a peer takes them. `stops`: those that are Active begin to do so.
+    fn keepers(&self, now: Instant, stops: bool) -> Vec<InstanceId> {
+        let keeps = |(id, timers): (&InstanceId, &Timers)| {
+            let keeps = timers.keeps_until().is_some_and(|until| until > now);
+            (keeps || (stops && self.is_active(*id))).then_some(*id)
+        };
+        self.timers.iter().filter_map(keeps).collect()
+    }
+
+    /// Make before break: what is offered stays in use until somebody has taken it, or until it cannot be used.
+    fn check_kept(&self, keepers: &[InstanceId]) -> Result<(), Breach> {
+        for id in keepers {
+            promise!(
+                self.yields(*id) || !self.can_take_part(self.timers[id].config()),
+                "{id:?} no longer keeps the addresses that it had offered"
+            );
+        }
+        Ok(())
+    }
+
+    /// Active instances that were silent for so long that a peer may have taken over.
+    fn late(&self, now: Instant) -> Vec<InstanceId> {
+        let late = |(id, timers): (&InstanceId, &Timers)| timers.late_since(now).map(|_| *id);
+        self.timers.iter().filter_map(late).collect()
+    }
+
+    /// Whoever was silent for too long is not Active any more, or has offered its addresses.
+    fn check_listens(&self, late: &[InstanceId]) -> Result<(), Breach> {
+        for id in late {
+            promise!(
+                !self.insists(*id),
+                "{id:?} goes on being Active after it was silent for too long"
+            );
+        }
+        Ok(())
+    }
+
+    fn can_take_part(&self, config: &InstanceConfig) -> bool {
+        let link = self.links.get(&config.interface);
+        let is_down = |track: &vrrp::Track| {
+            track.on_fail == OnFail::Fault && self.standing(track.check) == Some(Standing::Down)
+        };
+        link.is_some_and(|link| link.up)
+            && self.source(config).is_some()
+            && !config.tracks.iter().any(is_down)
+    }
+
+    /// Whether somebody wants another router to have the addresses of an instance.
+    pub(crate) fn is_drained(&self, id: InstanceId) -> bool {
+        self.drained.contains(&id)
+    }
+
+    fn is_owner(&self, id: InstanceId) -> bool {
+        self.timers[&id].config().priority.get() == 255 && !self.is_drained(id)
+    }
+
+    /// Whether the router was told to stop, and has not yet.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping && !self.router.is_stopped()
+    }
+
+    /// Whether the router was told to stop, and has.
+    pub(crate) fn has_stopped(&self) -> bool {
+        self.router.is_stopped()
+    }
+
+    fn yields(&self, id: InstanceId) -> bool {
+        self.router
+            .instance(id)
+            .is_some_and(|status| status.yielding)
+    }
+
+    /// Whether an instance is Active and does not give way.
+    fn insists(&self, id: InstanceId) -> bool {
+        self.is_active(id) && !self.yields(id)
+    }
+
+    /// Whether an instance is Active.
+    pub(crate) fn is_active(&self, id: InstanceId) -> bool {
+        self.router
+            .instance(id)
+            .is_some_and(|status| status.state == State::Active)
+    }
+}
+
+/// Whether an action takes part in the protocol.
+fn moves(action: &Action) -> bool {
+    match action {
+        Action::Advertise(_)
+        | Action::Claim(_)
+        | Action::Release(_)
+        | Action::Announce { .. }
+        | Action::StateChanged(_) => true,
+        Action::PriorityChanged { .. }
+        | Action::GroupChanged(_)
+        | Action::CheckChanged(_)
+        | Action::Discarded { .. }
+        | Action::PeerDiffers { .. } => false,
+    }
+}
+
+/// The instance that an action is about.
+fn instance_of(action: &Action) -> Option<InstanceId> {
+    match action {
+        Action::Advertise(advertise) => Some(advertise.instance),
+        Action::Claim(instance)
+        | Action::Release(instance)
+        | Action::Announce { instance, .. }
+        | Action::PriorityChanged { instance, .. }
+        | Action::PeerDiffers { instance, .. } => Some(*instance),
+        Action::StateChanged(transition) => Some(transition.instance),
+        Action::GroupChanged(_) | Action::CheckChanged(_) | Action::Discarded { .. } => None,
+    }
+}
