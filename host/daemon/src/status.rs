@@ -46,6 +46,10 @@ pub(crate) struct Instance {
     pub(crate) version: u8,
     pub(crate) priority: Priority,
     pub(crate) virtual_addresses: Vec<String>,
+    /// The MAC of the virtual router; null when it speaks from its interface's own.
+    pub(crate) virtual_mac: Option<VirtualMac>,
+    /// Whether packets to the shared addresses are accepted by a node that does not own them.
+    pub(crate) accept_mode: bool,
     /// Addresses that come and go with them and are not advertised.
     pub(crate) excluded_addresses: Vec<String>,
     /// Routes that come and go with them, in the words of `ip route`.
@@ -88,6 +92,15 @@ pub(crate) struct AuthenticationFailure {
     pub(crate) error: String,
     /// When it arrived, RFC 3339 in UTC.
     pub(crate) at: String,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct VirtualMac {
+    /// As `00:00:5e:00:01:33`.
+    pub(crate) address: String,
+    /// The interface that has it, and the virtual addresses while this node is MASTER.
+    pub(crate) interface: String,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -7,6 +7,8 @@
 //! | [`arp`] | gratuitous ARP | `CAP_NET_RAW` |
 //! | [`ndp`] | unsolicited neighbour advertisements | `CAP_NET_RAW` |
 //! | [`netlink`] | the state of interfaces; addresses, routes and rules kept in place | `CAP_NET_ADMIN` |
+//! | [`firewall`] | packets that the host must not accept | `CAP_NET_ADMIN` |
+//! | [`macvlan`] | virtual MACs: an interface for each | `CAP_NET_ADMIN` |
 //! | [`link`] | whether an interface exists | nothing |
 //! | [`process`] | processes by name, and events when they start and exit | nothing |
 //! | [`systemd`] | units and jobs, over the system bus | what the bus policy grants |
@@ -17,7 +19,9 @@
 
 pub mod arp;
 pub mod clock;
+pub mod firewall;
 pub mod link;
+pub mod macvlan;
 pub mod ndp;
 pub mod netlink;
 mod packet_socket;

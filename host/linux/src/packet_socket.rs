@@ -7,7 +7,7 @@ use rustix::net::SendFlags;
 use rustix::net::addr::{SocketAddrArg, SocketAddrLen, SocketAddrOpaque};
 use socket2::{Domain, Socket, Type};
 
-use crate::socket::{OpenSocketError, interface_index};
+use crate::socket::{OpenSocketError, PRIORITY_CONTROL, interface_index};
 
 /// Sends frames on one interface; it receives nothing.
 ///
@@ -24,6 +24,9 @@ impl PacketSocket {
         // Protocol 0: the socket is never given a frame to receive.
         let socket = Socket::new(Domain::PACKET, Type::RAW, None)
             .map_err(refused("open a packet socket"))?;
+        socket
+            .set_priority(PRIORITY_CONTROL)
+            .map_err(refused("set the packet socket's priority"))?;
         let index = interface_index(&socket, interface)?;
         rustix::net::bind(&socket, &LinkLayerAddress::of_interface(index))
             .map_err(io::Error::from)

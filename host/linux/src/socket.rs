@@ -5,6 +5,7 @@
 
 mod v4;
 mod v6;
+mod virtual_mac;
 
 use std::io;
 use std::net::IpAddr;
@@ -16,6 +17,8 @@ use vrrp::Family;
 
 use v4::SocketV4;
 use v6::SocketV6;
+
+pub use virtual_mac::VirtualMacSocket;
 
 /// Sends and receives the VRRP datagrams of one interface in one address family.
 ///
@@ -161,7 +164,7 @@ const RECEIVE_BUFFER: usize = 128 * 1024;
 const INTERNETWORK_CONTROL: u8 = 0xC0;
 
 /// `TC_PRIO_CONTROL`: ahead of all other traffic in the interface's default queue.
-const PRIORITY_CONTROL: u32 = 6;
+pub(crate) const PRIORITY_CONTROL: u32 = 6;
 
 /// The index of `interface` in the network namespace of `socket`.
 pub(crate) fn interface_index(socket: impl AsFd, interface: &str) -> Result<u32, OpenSocketError> {

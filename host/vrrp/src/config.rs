@@ -24,6 +24,17 @@ pub struct InterfaceId(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct VirtualRouterId(pub NonZeroU8);
 
+impl VirtualRouterId {
+    /// The MAC address that belongs to the virtual router, whichever router is Active (RFC 9568 §7.3).
+    pub const fn mac(self, family: Family) -> [u8; 6] {
+        let family = match family {
+            Family::V4 => 1,
+            Family::V6 => 2,
+        };
+        [0x00, 0x00, 0x5E, 0x00, family, self.0.get()]
+    }
+}
+
 /// Protocol version spoken by a virtual router.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Version {

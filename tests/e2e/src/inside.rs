@@ -98,13 +98,30 @@ impl Forger {
 ///
 /// When `from` has no [`INTERFACE`].
 #[must_use]
-pub fn answers(from: &Netns, address: Ipv6Addr) -> bool {
+pub fn answers(from: &Netns, address: impl Into<IpAddr>) -> bool {
     /// The discard service, which nobody runs.
     const PORT: u16 = 9;
+    let address = address.into();
     let answer = inside(from, || {
-        let socket = Socket::new(Domain::IPV6, Type::DGRAM, None)?;
-        let index = name_to_index(&socket, INTERFACE)?;
-        socket.connect(&SocketAddrV6::new(address, PORT, 0, index).into())?;
+        let socket = match address {
+            IpAddr::V4(address) => {
+                let socket = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
+                socket.connect(&SocketAddr::from((address, PORT)).into())?;
+                socket
+            }
+            IpAddr::V6(address) => {
+                let socket = Socket::new(Domain::IPV6, Type::DGRAM, None)?;
+                let index = name_to_index(&socket, INTERFACE)?;
+                // Only a link-local address means nothing without its link.
+                let scope = if address.is_unicast_link_local() {
+                    index
+                } else {
+                    0
+                };
+                socket.connect(&SocketAddrV6::new(address, PORT, 0, scope).into())?;
+                socket
+            }
+        };
         socket.set_read_timeout(Some(Duration::from_secs(5)))?;
         socket.send(b"?")?;
         (&socket).read(&mut [0])

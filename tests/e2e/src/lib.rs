@@ -10,6 +10,7 @@ pub mod inside;
 pub mod ipv6;
 pub mod keepalived;
 pub mod metronome;
+pub mod neighbour;
 pub mod refused;
 pub mod replay;
 pub mod stage;

@@ -40,6 +40,9 @@ fn table(status: &Status) -> String {
             interface = instance.interface,
             vrid = instance.virtual_router_id,
         ));
+        if let Some(mac) = &instance.virtual_mac {
+            text.push_str(&format!("    {} on {}\n", mac.address, mac.interface));
+        }
         if instance.drained {
             text.push_str("    drained: it leaves the addresses to others\n");
         }

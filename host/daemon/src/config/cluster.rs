@@ -158,6 +158,7 @@ impl Draft {
     fn check_conflicts(&self, sink: &Sink) {
         self.check_virtual_router_ids(sink);
         self.check_addresses(sink);
+        self.check_virtual_macs(sink);
         self.check_routes(sink);
         for instance in &self.instances {
             self.check_tracks(instance, sink);
@@ -223,6 +224,41 @@ impl Draft {
             (theirs.at(node)? == interface).then_some(interface)
         })?;
         Some(interface)
+    }
+
+    /// Each virtual MAC needs an interface of its own.
+    fn check_virtual_macs(&self, sink: &Sink) {
+        let name = |instance: &'_ InstanceDraft| instance.virtual_mac.clone().flatten();
+        for (index, instance) in self.instances.iter().enumerate() {
+            let Some(mac) = name(instance) else { continue };
+            let others = self.instances[..index].iter().filter_map(name);
+            let same = others
+                .into_iter()
+                .find(|other| other.get_ref() == mac.get_ref());
+            let speaks_on = |other: &InstanceDraft| {
+                let interface = other.interface.as_ref();
+                self.viewpoints()
+                    .into_iter()
+                    .any(|node| interface.and_then(|it| it.at(node)) == Some(mac.get_ref()))
+            };
+            let what = mac.get_ref();
+            let diagnostic = if let Some(same) = same {
+                let message = format!("two virtual MACs would both have the interface {what}");
+                Diagnostic::error(mac.span(), message).related(same.span(), "the other one")
+            } else if let Some(other) = self.instances.iter().find(|it| speaks_on(it)) {
+                let message = format!(
+                    "the virtual MAC would have the interface {what}, which {} speaks on",
+                    bare(&other.name)
+                );
+                Diagnostic::error(mac.span(), message)
+            } else {
+                continue;
+            };
+            sink.push(
+                diagnostic
+                    .help("write another name for it: `virtual-mac = \"vrrp.lan\"`, 1 to 15 bytes"),
+            );
+        }
     }
 
     fn check_addresses(&self, sink: &Sink) {
@@ -462,6 +498,8 @@ fn resolve_instance(
         max_learned_interval: draft.max_learned_interval?,
         checksum: draft.checksum?,
         peers,
+        virtual_mac: draft.virtual_mac?.map(Spanned::into_inner),
+        accept_mode: draft.accept_mode?,
         preempt: draft.preempt?,
         preempt_delay: draft.preempt_delay?,
         start_delay: draft.start_delay?,

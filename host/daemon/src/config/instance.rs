@@ -8,6 +8,7 @@ pub(super) mod peers;
 mod route;
 mod rule;
 pub(super) mod track;
+mod virtual_mac;
 
 use std::num::NonZeroU8;
 use std::ops::{Range, RangeInclusive};
@@ -43,6 +44,8 @@ const INSTANCE: Keys = Keys {
         "checksum",
         "max-learned-interval",
         "virtual-addresses",
+        "virtual-mac",
+        "accept-mode",
         "excluded-addresses",
         "routes",
         "rules",
@@ -60,7 +63,7 @@ const INSTANCE: Keys = Keys {
         "track",
         "notify",
     ],
-    later: &["accept-mode", "virtual-mac"],
+    later: &[],
 };
 pub(super) const NOTIFY: Keys = Keys {
     known: &["on", "hook", "nodes"],
@@ -95,6 +98,8 @@ pub(super) struct InstanceDraft {
     pub(super) checksum: Option<ChecksumForm>,
     pub(super) max_learned_interval: Option<Duration>,
     pub(super) virtual_addresses: Vec<Spanned<AddressDraft>>,
+    pub(super) virtual_mac: Option<Option<Spanned<String>>>,
+    pub(super) accept_mode: Option<bool>,
     pub(super) excluded_addresses: Vec<Spanned<AddressDraft>>,
     pub(super) routes: Vec<Spanned<RouteDraft>>,
     pub(super) rules: Vec<Spanned<RuleDraft>>,
@@ -169,7 +174,6 @@ impl InstanceDraft {
         Some(Self {
             name: field.key().to_owned(),
             interface,
-            virtual_router_id,
             version,
             priority_span: priority
                 .as_ref()
@@ -185,6 +189,14 @@ impl InstanceDraft {
                     ("rfc9568", ChecksumForm::Rfc9568),
                 ])
             }),
+            virtual_mac: virtual_mac::read(
+                &table,
+                virtual_router_id.as_ref(),
+                &virtual_addresses,
+                peers.as_ref(),
+            ),
+            accept_mode: table.read("accept-mode", true, |field| field.boolean()),
+            virtual_router_id,
             virtual_addresses,
             excluded_addresses: table
                 .read("excluded-addresses", Vec::new(), |field| {

@@ -128,6 +128,10 @@ pub(crate) struct Instance {
     pub(crate) routes: Vec<Route>,
     /// Rules that come and go with the routes.
     pub(crate) rules: Vec<Rule>,
+    /// The name of the macvlan that has them, where the virtual router has a MAC of its own.
+    pub(crate) virtual_mac: Option<String>,
+    /// Whether packets to the shared addresses are accepted by a node that does not own them.
+    pub(crate) accept_mode: bool,
     /// Whether a higher priority takes over from a living MASTER.
     pub(crate) preempt: bool,
     /// How long a living MASTER with a lower priority is followed.

@@ -5,6 +5,7 @@ use std::num::{NonZeroU8, NonZeroU16};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use vrrp::VirtualRouterId;
 use vrrp_linux::netlink::{Address, Object};
 
 use super::authentication;
@@ -120,6 +121,8 @@ pub(crate) struct InstanceSetup {
     pub(crate) peers: vrrp::Peers,
     /// The advertised ones, in order.
     pub(crate) addresses: Vec<Address>,
+    /// The macvlan that has them, where the virtual router has a MAC of its own.
+    pub(crate) virtual_mac: Option<String>,
     /// What comes and goes with them: excluded addresses, routes and rules.
     pub(crate) others: Vec<Object>,
     pub(crate) preempt: bool,
@@ -155,6 +158,19 @@ pub(crate) struct GroupSetup {
 }
 
 impl InstanceSetup {
+    /// The MAC that it speaks from and announces, where it has one of its own.
+    pub(crate) fn mac(&self) -> Option<[u8; 6]> {
+        self.virtual_mac.as_ref()?;
+        Some(VirtualRouterId(self.virtual_router_id).mac(self.family()?))
+    }
+
+    /// The interface that has an address of it: its macvlan instead of its own interface, which knows no other family.
+    pub(crate) fn macvlan_for(&self, address: &Address) -> Option<&str> {
+        let family = Some(vrrp::Family::of(&address.address));
+        let moves = address.interface == self.interface && family == self.family();
+        self.virtual_mac.as_deref().filter(|_| moves)
+    }
+
     /// The family of its addresses, or of its peers where it has none; it has only one.
     pub(crate) fn family(&self) -> Option<vrrp::Family> {
         let address = match (self.addresses.first(), &self.peers) {
@@ -346,6 +362,7 @@ mod tests {
             authentication: vrrp::Authentication::None,
             last_sequence: Some(u64::MAX),
             addresses: vec![held(); 255],
+            virtual_mac: Some("vrrp4.255".to_owned()),
             others,
             preempt: true,
             preempt_delay: Duration::MAX,

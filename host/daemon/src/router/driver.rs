@@ -24,6 +24,7 @@ use super::interfaces::Interfaces;
 use super::primary;
 use super::setup::{Incoming, Piece, Setup};
 use super::status;
+use super::virtual_macs::VirtualMacs;
 use crate::ipc::{Channel, FromRouter, Outbox, RecvError, StartFailure, ToRouter};
 
 /// Events of one source that are fed before the others get their turn.
@@ -36,6 +37,8 @@ const DATAGRAMS: usize = 1024;
 const YIELD_GRACE: Duration = Duration::from_millis(1_500);
 /// How long a stopping router waits in all, also for the kernel to confirm that its addresses, routes and rules are gone.
 const RELEASE_GRACE: Duration = Duration::from_secs(2);
+/// How long a stopped router waits for the kernel to remove the interfaces of its virtual MACs.
+const MACVLAN_GRACE: Duration = Duration::from_millis(500);
 
 /// The router at work.
 #[derive(Debug)]
@@ -44,6 +47,7 @@ pub(super) struct Driver {
     core: Router,
     interfaces: Interfaces,
     netlink: NetlinkThread,
+    virtual_macs: VirtualMacs,
     holdings: Holdings,
     /// From where each instance last advertised; the first advertisement precedes the claim.
     sources: BTreeMap<InstanceId, IpAddr>,
@@ -70,12 +74,14 @@ impl Driver {
                 core,
                 interfaces,
                 netlink,
+                virtual_macs,
                 terminate,
             }) => Ok(Self {
                 setup,
                 core,
                 interfaces,
                 netlink,
+                virtual_macs,
                 holdings: Holdings::default(),
                 sources: BTreeMap::new(),
                 signer,
@@ -105,6 +111,7 @@ impl Driver {
             // advertisement that waits in the socket proves that the Active router lives.
             self.read_packets(now);
             self.read_netlink(now);
+            self.read_virtual_macs(now);
             self.read_channel(now);
             self.read_signals(now);
             self.core.handle_timeout(now);
@@ -113,6 +120,10 @@ impl Driver {
             self.flush();
         }
         self.tell(&FromRouter::Stopped);
+        if !self.virtual_macs.close(MACVLAN_GRACE) {
+            // The supervisor removes what is left.
+            warn!("the kernel was too slow to remove the interfaces of virtual MACs");
+        }
         Ok(())
     }
 
@@ -126,6 +137,7 @@ impl Driver {
     fn wait(&self) -> io::Result<()> {
         let mut sources = vec![
             PollFd::new(&self.netlink, PollFlags::IN),
+            PollFd::new(&self.virtual_macs, PollFlags::IN),
             PollFd::new(&self.terminate, PollFlags::IN),
         ];
         if self.supervised {
@@ -243,6 +255,24 @@ impl Driver {
                     self.stop(now, Duration::ZERO);
                 }
                 None => break,
+            }
+        }
+    }
+
+    fn read_virtual_macs(&mut self, now: Instant) {
+        match self.virtual_macs.read() {
+            Ok(changed) => {
+                let concerned = self.setup.instances().filter(|(_, instance)| {
+                    let name = instance.virtual_mac.as_ref();
+                    name.is_some_and(|name| changed.contains(name))
+                });
+                for (instance, _) in concerned {
+                    self.holdings.tell_again(instance);
+                }
+            }
+            Err(error) => {
+                error!(%error, "the macvlan thread ended: giving everything away");
+                self.stop(now, Duration::ZERO);
             }
         }
     }

@@ -42,14 +42,27 @@ impl Holdings {
         self.holders.get(&key).copied()
     }
 
+    /// The netlink thread is to be told of an instance again, which is ready now or no longer.
+    pub(super) fn tell_again(&mut self, instance: InstanceId) {
+        if self.wanted.contains_key(&instance) {
+            self.untold.insert(instance);
+        }
+    }
+
     /// What the netlink thread has not been told yet, all to be passed on in one go: what moves between two instances stays.
-    pub(super) fn take_news(&mut self) -> Vec<Desired> {
+    /// Who is not ready wants nothing for now.
+    pub(super) fn take_news(&mut self, is_ready: impl Fn(InstanceId) -> bool) -> Vec<Desired> {
         let untold = std::mem::take(&mut self.untold);
         untold
             .into_iter()
             .map(|instance| Desired {
                 owner: Owner(instance.0),
-                objects: self.wanted.get(&instance).cloned().unwrap_or_default(),
+                objects: self
+                    .wanted
+                    .get(&instance)
+                    .filter(|_| is_ready(instance))
+                    .cloned()
+                    .unwrap_or_default(),
             })
             .collect()
     }
@@ -108,11 +121,11 @@ mod tests {
         holdings.claim(ONE, objects(&[1]));
         holdings.release(ONE);
         holdings.claim(ONE, objects(&[2]));
-        assert_eq!(holdings.take_news(), [desired(ONE, &[2])]);
-        assert_eq!(holdings.take_news(), []);
+        assert_eq!(holdings.take_news(|_| true), [desired(ONE, &[2])]);
+        assert_eq!(holdings.take_news(|_| true), []);
         assert_eq!(holdings.holder(&address(1)), None);
         holdings.release(ONE);
-        assert_eq!(holdings.take_news(), [desired(ONE, &[])]);
+        assert_eq!(holdings.take_news(|_| true), [desired(ONE, &[])]);
         assert_eq!(holdings.iter().count(), 0);
     }
 
@@ -122,7 +135,7 @@ mod tests {
             let mut holdings = Holdings::default();
             holdings.claim(ONE, objects(&[1, 2]));
             holdings.claim(TWO, objects(&[3]));
-            holdings.take_news();
+            holdings.take_news(|_| true);
             let mut moves = [(ONE, [1].as_slice()), (TWO, &[2, 3])];
             if !giver_first {
                 moves.reverse();
@@ -131,7 +144,7 @@ mod tests {
                 holdings.claim(instance, objects(addresses));
             }
             assert_eq!(
-                holdings.take_news(),
+                holdings.take_news(|_| true),
                 [desired(ONE, &[1]), desired(TWO, &[2, 3])]
             );
             assert_eq!(holdings.holder(&address(1)), Some(ONE));

@@ -9,7 +9,7 @@ use vrrp::{Family, InterfaceId};
 use vrrp_linux::arp::ArpSocket;
 use vrrp_linux::ndp::NdpSocket;
 use vrrp_linux::netlink::LinkState;
-use vrrp_linux::socket::{OpenSocketError, VrrpSocket};
+use vrrp_linux::socket::{OpenSocketError, VirtualMacSocket, VrrpSocket};
 
 /// Every interface of the set-up, by [`InterfaceId`].
 #[derive(Debug)]
@@ -53,6 +53,8 @@ struct Speaker {
 struct Sockets {
     /// `None` where addresses are announced and nothing else.
     vrrp: Option<VrrpSocket>,
+    /// For those that speak from a virtual MAC.
+    virtual_mac: VirtualMacSocket,
     announcer: Announcer,
 }
 
@@ -175,27 +177,32 @@ impl Interface {
         sockets.filter_map(|sockets| sockets.vrrp.as_ref())
     }
 
-    /// Sends a VRRP message.
+    /// Sends a VRRP message, from `mac` or else from the interface's own.
     pub(super) fn send(
         &self,
-        source: IpAddr,
-        destination: IpAddr,
+        mac: Option<[u8; 6]>,
+        (source, destination): (IpAddr, IpAddr),
         payload: &[u8],
     ) -> io::Result<()> {
         let sockets = self.sockets_of(Family::of(&source));
-        match sockets.and_then(|sockets| sockets.vrrp.as_ref()) {
-            Some(vrrp) => vrrp.send(source, destination, payload),
-            None => Err(io::Error::from(io::ErrorKind::NotConnected)),
+        let closed = || io::Error::from(io::ErrorKind::NotConnected);
+        let sockets = sockets.ok_or_else(closed)?;
+        match mac {
+            Some(mac) => sockets.virtual_mac.send(mac, source, destination, payload),
+            None => {
+                let vrrp = sockets.vrrp.as_ref().ok_or_else(closed)?;
+                vrrp.send(source, destination, payload)
+            }
         }
     }
 
-    /// Tells the link who has `address`.
-    pub(super) fn announce(&self, address: IpAddr) -> io::Result<()> {
+    /// Tells the link that `address` is at `mac`, or else at the interface's own.
+    pub(super) fn announce(&self, mac: Option<[u8; 6]>, address: IpAddr) -> io::Result<()> {
         let announcer = self
             .sockets_of(Family::of(&address))
             .map(|sockets| &sockets.announcer);
         // A link without hardware addresses (a tunnel, say) has nobody to tell.
-        let (Some(announcer), Some(mac)) = (announcer, self.mac) else {
+        let (Some(announcer), Some(mac)) = (announcer, mac.or(self.mac)) else {
             return Ok(());
         };
         match (announcer, address) {
@@ -289,6 +296,10 @@ impl Sockets {
             Use::Speak => Some(VrrpSocket::open(interface, family)?),
             Use::Announce => None,
         };
-        Ok(Self { vrrp, announcer })
+        Ok(Self {
+            vrrp,
+            virtual_mac: VirtualMacSocket::open(interface)?,
+            announcer,
+        })
     }
 }

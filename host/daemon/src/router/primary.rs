@@ -104,6 +104,7 @@ mod tests {
                 label: None,
                 scope: 0,
             }],
+            virtual_mac: None,
             others: vec![
                 Address {
                     interface: "eth2".to_owned(),

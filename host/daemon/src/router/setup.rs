@@ -14,6 +14,7 @@ use vrrp_linux::netlink::{Address, Object};
 use vrrp_linux::role;
 
 use super::interfaces::{Needs, Use};
+use super::virtual_macs;
 use crate::ipc::{Channel, CheckSetup, GroupSetup, InstanceSetup, RecvError, ToRouter};
 
 /// Everything the router is made from. The position in each list is the number by which the supervisor knows it.
@@ -218,6 +219,11 @@ impl Setup {
             .collect()
     }
 
+    /// Every instance with the core's number.
+    pub(super) fn instances(&self) -> impl Iterator<Item = (InstanceId, &InstanceSetup)> {
+        self.numbers.instances.iter().copied().zip(&self.instances)
+    }
+
     pub(super) fn instance(&self, id: InstanceId) -> Option<&InstanceSetup> {
         let index = usize::try_from(self.position(id)?).ok()?;
         self.instances.get(index)
@@ -321,6 +327,8 @@ fn identity(instance: &InstanceSetup) -> (&str, NonZeroU8, Version, Option<Famil
         instance.version,
         instance.family(),
         matches!(instance.peers, Peers::Unicast { .. }),
+        // With another MAC it is another one to its neighbours.
+        instance.virtual_mac.as_deref(),
     )
 }
 
@@ -357,7 +365,13 @@ fn excluded_addresses(setup: &InstanceSetup) -> impl Iterator<Item = &Address> {
 /// Everything that an instance holds while it is MASTER.
 pub(super) fn held_objects(setup: &InstanceSetup) -> Vec<Object> {
     let addresses = setup.addresses.iter().cloned().map(Object::from);
-    addresses.chain(setup.others.iter().cloned()).collect()
+    addresses
+        .chain(setup.others.iter().cloned())
+        .map(|object| match object {
+            Object::Address(address) => virtual_macs::place(setup, address).into(),
+            Object::Route(_) | Object::Rule(_) => object,
+        })
+        .collect()
 }
 
 /// The core's configuration of an instance; the guardian needs it too, to speak for a dead router.

@@ -6,8 +6,8 @@ use std::net::IpAddr;
 
 use tracing::{error, info, warn};
 use vrrp::{CheckId, Family, InstanceId, InterfaceId, Sequence, Signer};
-use vrrp_linux::socket::VrrpSocket;
-use vrrp_linux::{clock, netlink};
+use vrrp_linux::socket::{VirtualMacSocket, VrrpSocket};
+use vrrp_linux::{clock, macvlan, netlink};
 
 use crate::exit::chain;
 use crate::ipc::InstanceSetup;
@@ -77,8 +77,20 @@ impl Guardian {
     }
 }
 
-/// Removes the addresses, routes and rules that a router of this host left behind.
+/// Removes the addresses, routes and rules that a router of this host left behind, and the interfaces of its virtual MACs.
 pub(super) async fn remove_left_over() {
+    // Their addresses go with them.
+    match macvlan::remove_left_over().await {
+        Ok(removed) => {
+            for interface in removed {
+                warn!(
+                    interface,
+                    "removed the interface of a virtual MAC that a dead router had left"
+                );
+            }
+        }
+        Err(error) => error!(%error, "cannot remove left-over interfaces of virtual MACs"),
+    }
     match netlink::remove_left_over().await {
         Ok(removed) => {
             for object in removed {
@@ -104,10 +116,19 @@ fn send_priority_zero(
     signer: &mut Signer,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let config = instance_config(instance, |_| InterfaceId(0), CheckId);
-    let socket = VrrpSocket::open(&instance.interface, Family::of(&source))?;
-    for advertisement in vrrp::release_packets(id, &config, source) {
-        let datagram = signer.datagram(&advertisement, clock::wall());
-        socket.send(advertisement.source, advertisement.destination, &datagram)?;
+    let packets = vrrp::release_packets(id, &config, source);
+    let mut datagrams = packets
+        .iter()
+        .map(|it| (it, signer.datagram(it, clock::wall())));
+    if let Some(mac) = instance.mac() {
+        let socket = VirtualMacSocket::open(&instance.interface)?;
+        datagrams.try_for_each(|(it, datagram)| {
+            socket.send(mac, it.source, it.destination, &datagram)
+        })?;
+    } else {
+        let socket = VrrpSocket::open(&instance.interface, Family::of(&source))?;
+        datagrams
+            .try_for_each(|(it, datagram)| socket.send(it.source, it.destination, &datagram))?;
     }
     Ok(())
 }

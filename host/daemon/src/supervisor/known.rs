@@ -5,7 +5,7 @@ mod authentication;
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use vrrp::{OnFail, Outcome, Standing, State};
+use vrrp::{Family, OnFail, Outcome, Standing, State};
 use vrrp_linux::netlink::{Address, Route, Rule};
 
 use super::setup::{InstancePlan, Setup};
@@ -258,6 +258,8 @@ impl Known {
             excluded_addresses: addresses(&plan.instance.excluded_addresses, plan),
             routes: plan.instance.routes.iter().map(Route::to_string).collect(),
             rules: plan.instance.rules.iter().map(Rule::to_string).collect(),
+            virtual_mac: virtual_mac(&plan.instance),
+            accept_mode: plan.instance.accept_mode,
             master: detail
                 .and_then(|detail| detail.active)
                 .map(|(address, priority)| status::Master {
@@ -334,6 +336,15 @@ fn interfaces(detail: Option<&InstanceStatus>) -> BTreeMap<String, status::Track
             (interface.interface.clone(), track)
         })
         .collect()
+}
+
+fn virtual_mac(instance: &config::Instance) -> Option<status::VirtualMac> {
+    let family = Family::of(&instance.virtual_addresses.first()?.address);
+    let mac = instance.virtual_router_id.mac(family);
+    Some(status::VirtualMac {
+        interface: instance.virtual_mac.clone()?,
+        address: mac.map(|byte| format!("{byte:02x}")).join(":"),
+    })
 }
 
 fn on_fail_word(on_fail: OnFail) -> String {

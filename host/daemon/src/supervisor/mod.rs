@@ -59,6 +59,7 @@ async fn run_checked(options: &Options, checked: Checked) -> Result<(), Failure>
     let control = listen(&options.control, &events).await?;
     deliver_signals(&events)?;
     let setup = Setup::for_node(&checked.cluster);
+    prepare::check_virtual_macs(&checked.source, &setup).await?;
     let keys = prepare::compile_modules(options, &checked.source, &setup).await?;
     let mut supervisor = Supervisor::start(options, checked, setup, keys, events, receiver).await?;
     info!("node {}: ready", supervisor.node());

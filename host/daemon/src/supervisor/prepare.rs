@@ -5,7 +5,7 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 
 use tokio::sync::mpsc;
-use vrrp_linux::role;
+use vrrp_linux::{macvlan, role};
 
 use super::children::{Child, FromChild};
 use super::compile::{self, cache_dir};
@@ -58,6 +58,40 @@ fn keep_secrets(cluster: &Cluster) {
     let has_secrets = |instance: &Instance| instance.authentication != vrrp::Authentication::None;
     if cluster.instances.iter().any(has_secrets) {
         role::forbid_core_dumps();
+    }
+}
+
+/// A virtual MAC needs an interface of its own, and somebody else may have one of that name.
+///
+/// # Errors
+/// With an error for each name that is taken.
+pub(super) async fn check_virtual_macs(source: &Source, setup: &Setup) -> Result<(), Failure> {
+    let instances = setup.instances.iter().map(|plan| &plan.instance);
+    let named: Vec<_> = instances
+        .filter_map(|instance| Some((&instance.name, instance.virtual_mac.clone()?)))
+        .collect();
+    let names: Vec<_> = named.iter().map(|(_, name)| name.clone()).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let taken = macvlan::taken_names(&names);
+    let taken = taken.await.map_err(Failure::internal)?;
+    let errors: Vec<_> = named
+        .iter()
+        .filter(|(_, name)| taken.contains(name))
+        .map(|(instance, name)| {
+            let place = ["instances", instance.as_str(), "virtual-mac"];
+            let message = format!("this host has an interface {name}, which is not vrrp-host's");
+            let help = format!(
+                "write another name: `virtual-mac = \"vrrp.lan\"`, or delete it: `ip link delete {name}`"
+            );
+            source.error_at(&place, &message).help(help)
+        })
+        .collect();
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::config(source.report(errors)))
     }
 }
 

@@ -1,6 +1,8 @@
 //! From the checked file to what the router and the worker are told.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::num::NonZeroU8;
 use std::time::Duration;
 
 use vrrp_linux::netlink::Object;
@@ -126,6 +128,19 @@ impl Setup {
             .map(|module| module.limits.memory)
             .fold(default, u64::max)
     }
+
+    /// The shared addresses to which no packets are accepted (RFC 9568 §6.1, `Accept_Mode`): an owner always accepts them.
+    pub(super) fn refused_addresses(&self) -> BTreeSet<IpAddr> {
+        let instances = self.instances.iter().map(|plan| &plan.instance);
+        instances
+            .filter(|instance| !instance.accept_mode && instance.priority != NonZeroU8::MAX)
+            .flat_map(|instance| {
+                let advertised = instance.virtual_addresses.iter();
+                advertised.chain(&instance.excluded_addresses)
+            })
+            .map(|address| address.address)
+            .collect()
+    }
 }
 
 /// A check, for the core.
@@ -154,6 +169,7 @@ pub(super) fn instance_setup(plan: &InstancePlan) -> InstanceSetup {
         checksum: instance.checksum,
         peers: instance.peers.clone(),
         addresses: instance.virtual_addresses.clone(),
+        virtual_mac: instance.virtual_mac.clone(),
         others: others(instance),
         preempt: instance.preempt,
         preempt_delay: instance.preempt_delay,

@@ -5,6 +5,7 @@ use std::os::unix::net::UnixStream;
 
 use tracing::debug;
 use vrrp::Router;
+use vrrp_linux::macvlan;
 use vrrp_linux::netlink::NetlinkThread;
 use vrrp_linux::role;
 use vrrp_linux::socket::OpenSocketError;
@@ -13,6 +14,7 @@ use crate::exit::chain;
 use crate::ipc::StartFailure;
 use crate::router::interfaces::Interfaces;
 use crate::router::setup::Setup;
+use crate::router::virtual_macs::VirtualMacs;
 
 /// Above everything that is not real-time, below the kernel's own threads.
 const REALTIME_PRIORITY: u8 = 20;
@@ -22,6 +24,7 @@ pub(super) struct Parts {
     pub(super) core: Router,
     pub(super) interfaces: Interfaces,
     pub(super) netlink: NetlinkThread,
+    pub(super) virtual_macs: VirtualMacs,
     pub(super) terminate: UnixStream,
 }
 
@@ -32,12 +35,14 @@ impl Parts {
         let interfaces = Interfaces::open(setup.needs()).map_err(|error| socket_failure(&error))?;
         let netlink = NetlinkThread::spawn(setup.watched_interfaces().to_vec())
             .map_err(|error| StartFailure::System(chain(&error)))?;
+        let virtual_macs = VirtualMacs::open(setup).map_err(|error| virtual_mac_failure(&error))?;
         let terminate =
             termination().map_err(|error| StartFailure::System(format!("signals: {error}")))?;
         Ok(Self {
             core,
             interfaces,
             netlink,
+            virtual_macs,
             terminate,
         })
     }
@@ -48,6 +53,17 @@ pub(super) fn socket_failure(error: &OpenSocketError) -> StartFailure {
         OpenSocketError::NotPermitted { .. } => StartFailure::Rights(chain(error)),
         OpenSocketError::NoSuchInterface { .. } => StartFailure::Config(chain(error)),
         OpenSocketError::Refused { .. } => StartFailure::System(chain(error)),
+    }
+}
+
+fn virtual_mac_failure(error: &macvlan::SpawnError) -> StartFailure {
+    match error {
+        macvlan::SpawnError::NameTaken { .. } | macvlan::SpawnError::Refused { .. } => {
+            StartFailure::Config(chain(error))
+        }
+        macvlan::SpawnError::Netlink(_) | macvlan::SpawnError::Thread(_) => {
+            StartFailure::System(chain(error))
+        }
     }
 }
 

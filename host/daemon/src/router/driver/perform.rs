@@ -9,7 +9,7 @@ use vrrp_linux::clock;
 use vrrp_linux::netlink::Object;
 
 use super::Driver;
-use crate::ipc::{CheckStanding, FromRouter, GroupChange, StateChange};
+use crate::ipc::{CheckStanding, FromRouter, GroupChange, InstanceSetup, StateChange};
 use crate::router::reason;
 use crate::router::setup::{held_addresses, held_objects};
 
@@ -145,7 +145,10 @@ impl Driver {
             priority = advertise.priority,
             "advertising"
         );
-        if let Err(error) = interface.send(advertise.source, advertise.destination, &datagram) {
+        let mac = self.setup.instance(advertise.instance);
+        let mac = mac.and_then(InstanceSetup::mac);
+        let addresses = (advertise.source, advertise.destination);
+        if let Err(error) = interface.send(mac, addresses, &datagram) {
             // The peers will notice the silence; the link event that explains it is on its way.
             debug!(interface = interface.name, %error, "sending an advertisement failed");
         }
@@ -186,21 +189,38 @@ impl Driver {
 
     /// Passes on what instances want of the kernel now.
     fn desire(&mut self) {
-        let news = self.holdings.take_news();
+        let (setup, virtual_macs) = (&self.setup, &self.virtual_macs);
+        let is_ready = |instance| {
+            let instance = setup.instance(instance);
+            instance.is_none_or(|instance| virtual_macs.is_ready(instance))
+        };
+        let news = self.holdings.take_news(is_ready);
         if !news.is_empty() {
+            // Before an interface goes down: that removes its IPv6 addresses, which would be put back.
             self.netlink.desire(news);
+            self.update_virtual_macs();
         }
     }
 
+    /// The interfaces of virtual MACs are up for those who hold something.
+    pub(super) fn update_virtual_macs(&self) {
+        let claims = |instance| self.holdings.iter().any(|(holder, _)| holder == instance);
+        self.virtual_macs.update(&self.setup, claims);
+    }
+
     fn announce(&self, instance: InstanceId, address: IpAddr) {
-        let interface = self
-            .setup
-            .instance(instance)
-            .and_then(|setup| held_addresses(setup).find(|held| held.address == address))
-            .and_then(|held| self.interfaces.find(&held.interface))
-            .and_then(|id| self.interfaces.get(id));
-        let Some(interface) = interface else { return };
-        if let Err(error) = interface.announce(address) {
+        let Some(setup) = self.setup.instance(instance) else {
+            return;
+        };
+        let Some(held) = held_addresses(setup).find(|held| held.address == address) else {
+            return;
+        };
+        let interface = self.interfaces.find(&held.interface);
+        let Some(interface) = interface.and_then(|id| self.interfaces.get(id)) else {
+            return;
+        };
+        let mac = setup.macvlan_for(held).and_then(|_| setup.mac());
+        if let Err(error) = interface.announce(mac, address) {
             debug!(interface = interface.name, %address, %error, "announcing failed");
         }
     }

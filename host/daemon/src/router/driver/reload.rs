@@ -43,6 +43,8 @@ impl Driver {
         }
         self.hold_anew();
         self.perform(now);
+        // There may be other virtual MACs, also of instances that hold nothing.
+        self.update_virtual_macs();
         self.interfaces.close_unneeded(&self.setup.needs());
     }
 

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{info, warn};
 use vrrp::State;
+use vrrp_linux::firewall::Firewall;
 
 use self::hooks::Subject;
 use self::reload::{Reload, Retiring};
@@ -27,7 +28,7 @@ use super::setup::{Setup, instance_setup};
 use crate::cli::Options;
 use crate::config::NotifyOn;
 use crate::config::Source;
-use crate::exit::Failure;
+use crate::exit::{Failure, chain};
 use crate::ipc::{
     BrokerReply, FromRouter, FromWorker, HookOutcome, InstanceSetup, ToRouter, ToWorker,
 };
@@ -95,6 +96,7 @@ pub(super) struct Supervisor {
     /// Reloads so far.
     reloads: u64,
     guardian: Guardian,
+    firewall: Firewall,
     known: Known,
     hooks: Queues,
     broker: Broker,
@@ -161,6 +163,7 @@ impl Supervisor {
             reload: None,
             reloads: 0,
             guardian: Guardian::default(),
+            firewall: Firewall::default(),
             known: Known::new(&setup),
             hooks: Queues::new(setup.instances.len() + setup.groups.len()),
             broker: Broker::default(),
@@ -170,6 +173,10 @@ impl Supervisor {
             events,
             receiver,
         };
+        supervisor
+            .firewall
+            .refuse(supervisor.setup.refused_addresses())
+            .map_err(|error| Failure::config(format!("accept-mode: {}", chain(&error))))?;
         supervisor.spawn_worker().map_err(Failure::internal)?;
         supervisor.wait_until_loaded().await?;
         guardian::remove_left_over().await;

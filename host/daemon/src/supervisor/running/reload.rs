@@ -87,7 +87,10 @@ impl Supervisor {
         let (options, source, plan) = (self.options.clone(), checked.source.clone(), setup.clone());
         let events = self.events.clone();
         tokio::spawn(async move {
-            let keys = prepare::compile_modules(&options, &source, &plan).await;
+            let keys = match prepare::check_virtual_macs(&source, &plan).await {
+                Ok(()) => prepare::compile_modules(&options, &source, &plan).await,
+                Err(failure) => Err(failure),
+            };
             let keys = keys.map_err(|failure| failure.to_string());
             let _ = events.send(Event::Compiled { number, keys }).await;
         });
@@ -170,6 +173,13 @@ impl Supervisor {
             let message = "the router is being restarted; try again".to_owned();
             return refuse(reload.answer.take(), message);
         }
+        // What is refused until now or from then on, while the router goes over.
+        let mut refused = self.setup.refused_addresses();
+        refused.append(&mut reload.setup.refused_addresses());
+        if let Err(error) = self.firewall.refuse(refused) {
+            let message = format!("accept-mode: {}", chain(&error));
+            return refuse(reload.answer.take(), message);
+        }
         let instances: Vec<_> = reload.setup.instances.iter().map(instance_setup).collect();
         self.tell_router(ToRouter::Reload);
         self.send_router_setup(&reload.setup, &instances);
@@ -204,6 +214,7 @@ impl Supervisor {
         self.known = std::mem::replace(&mut self.known, known).carried(&self.setup, &setup, &kept);
         self.instances = instances;
         self.setup = setup;
+        self.update_firewall();
         self.source = checked.source;
         self.keys = worker.keys;
         self.replace_worker(worker.child, worker.generation, broker);
@@ -217,7 +228,18 @@ impl Supervisor {
     /// Everything stays as it is.
     pub(super) fn reload_failed(&mut self, message: String) {
         if let Some(reload) = self.reload.take() {
+            self.update_firewall();
             refuse(reload.answer, message);
+        }
+    }
+
+    /// Refuses what the set-up in use refuses.
+    fn update_firewall(&mut self) {
+        if let Err(error) = self.firewall.refuse(self.setup.refused_addresses()) {
+            error!(
+                error = chain(&error),
+                "accept-mode: what is refused stays as it is"
+            );
         }
     }
 
