@@ -319,15 +319,24 @@ impl Setup {
     }
 }
 
-/// What makes two descriptions one virtual router.
-fn identity(instance: &InstanceSetup) -> (&str, NonZeroU8, Version, Option<Family>, bool) {
+/// What makes two descriptions one virtual router: where it is, what it is called there, and how it speaks. With another
+/// MAC it is another one to its neighbours.
+type Identity<'a> = (
+    &'a str,
+    NonZeroU8,
+    Version,
+    Option<Family>,
+    bool,
+    Option<&'a str>,
+);
+
+fn identity(instance: &InstanceSetup) -> Identity<'_> {
     (
         instance.interface.as_str(),
         instance.virtual_router_id,
         instance.version,
         instance.family(),
         matches!(instance.peers, Peers::Unicast { .. }),
-        // With another MAC it is another one to its neighbours.
         instance.virtual_mac.as_deref(),
     )
 }
