@@ -109,7 +109,7 @@ impl Watched {
         self.router.handle(now, event);
         let actions = self.drain(now)?;
         self.check_given_away(&actives, &actions)?;
-        self.check_released(&releasing)?;
+        self.check_released(&actives, &releasing)?;
         self.check_kept(&keepers)?;
         self.notice_end()?;
         Ok(actions)
@@ -130,7 +130,7 @@ impl Watched {
         self.router.handle_timeout(now);
         let actions = self.drain(now)?;
         self.check_given_away(&actives, &actions)?;
-        self.check_released(&releasing)?;
+        self.check_released(&actives, &releasing)?;
         self.check_kept(&keepers)?;
         self.check_listens(&late)?;
         self.notice_end()?;

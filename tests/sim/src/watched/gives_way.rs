@@ -76,15 +76,18 @@ impl Watched {
         down.flatten().collect()
     }
 
-    /// An interface with [`OnFail::Release`] that goes down makes an Active give its addresses away, too.
+    /// An interface with [`OnFail::Release`] that goes down makes an Active give its addresses away, too. A Backup
+    /// whose time comes in the same instant is still eligible, and takes over at its lower priority.
     pub(super) fn check_released(
         &self,
+        actives: &[InstanceId],
         before: &[(InstanceId, InterfaceId)],
     ) -> Result<(), Breach> {
         for went in self.releasing() {
             let (id, interface) = went;
+            let gives_way = actives.contains(&id) && !before.contains(&went);
             promise!(
-                before.contains(&went) || self.is_owner(id) || !self.insists(id),
+                !gives_way || self.is_owner(id) || !self.insists(id),
                 "{id:?} is Active and does not yield although {interface:?} went down"
             );
         }
