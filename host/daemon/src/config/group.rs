@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use toml::Spanned;
 
-use super::instance::track::{self, InterfaceDraft, TRACK, TrackDraft};
+use super::instance::track::{self, InterfaceDraft, TrackDraft};
 use super::instance::{
-    InstanceDraft, NOTIFY, NOTIFY_EXAMPLE, NotifyDraft, Scenery, TRACK_EXAMPLE, read_list,
-    read_notify,
+    InstanceDraft, NOTIFY, NOTIFY_EXAMPLE, NotifyDraft, Scenery, read_list, read_notify,
 };
 use super::names::Names;
 use super::nodes::{bare, check_name};
@@ -35,14 +34,7 @@ impl GroupDraft {
         check_name(field, "a sync group");
         let title = format!("[sync-groups.{}]", bare(field.key()));
         let table = field.table(&title, &title, GROUP)?;
-        let (tracks, interfaces) = track::split(read_list(
-            &table,
-            "track",
-            &title,
-            TRACK_EXAMPLE,
-            TRACK,
-            |entry| track::read(entry, scenery),
-        ));
+        let (tracks, interfaces) = track::read_all(&table, &title, scenery);
         let notify = read_list(&table, "notify", &title, NOTIFY_EXAMPLE, NOTIFY, |entry| {
             read_notify(entry, scenery)
         });

@@ -22,7 +22,7 @@ use self::addresses::Owner;
 use self::peers::PeersDraft;
 use self::route::{ROUTE, ROUTE_EXAMPLE, read_route};
 use self::rule::{RULE, RULE_EXAMPLE, read_rule};
-use self::track::{InterfaceDraft, TRACK, TrackDraft};
+use self::track::{InterfaceDraft, TrackDraft};
 use super::authentication::AuthenticationDraft;
 use super::model::NotifyOn;
 use super::names::Names;
@@ -69,7 +69,6 @@ pub(super) const NOTIFY: Keys = Keys {
     known: &["on", "hook", "nodes"],
     later: &[],
 };
-pub(super) const TRACK_EXAMPLE: &str = "[{ check = \"NAME\" }]";
 pub(super) const NOTIFY_EXAMPLE: &str = "[{ on = \"master\", hook = \"NAME\" }]";
 
 /// RFC 9568 §5.2.4: the priority of a router that does not own the address.
@@ -163,14 +162,7 @@ impl InstanceDraft {
         let peers = PeersDraft::read(&table, nodes);
         let virtual_addresses = read_virtual_addresses(&table, peers.as_ref(), &owner, nodes);
         let family = family_of(&virtual_addresses).unwrap_or(Family::V4);
-        let (tracks, interfaces) = track::split(read_list(
-            &table,
-            "track",
-            &title,
-            TRACK_EXAMPLE,
-            TRACK,
-            |entry| track::read(entry, scenery),
-        ));
+        let (tracks, interfaces) = track::read_all(&table, &title, scenery);
         Some(Self {
             name: field.key().to_owned(),
             interface,

@@ -7,11 +7,11 @@ use toml::Spanned;
 use toml::de::DeValue;
 use vrrp::OnFail;
 
-use super::{Scenery, WAIT, read_interface};
+use super::{Scenery, WAIT, read_interface, read_list};
 use crate::config::nodes::Scope;
 use crate::config::reader::{Field, Keys, Table};
 
-pub(crate) const TRACK: Keys = Keys {
+const KEYS: Keys = Keys {
     known: &[
         "check",
         "interface",
@@ -22,6 +22,7 @@ pub(crate) const TRACK: Keys = Keys {
     ],
     later: &[],
 };
+const EXAMPLE: &str = "[{ check = \"NAME\" }]";
 const ON_FAIL: Keys = Keys {
     known: &["weight"],
     later: &[],
@@ -51,13 +52,20 @@ pub(crate) struct InterfaceDraft {
 
 /// An entry of the list.
 #[derive(Debug)]
-pub(crate) enum Entry {
+enum Entry {
     Check(TrackDraft),
     Interface(InterfaceDraft),
 }
 
-/// Checks and interfaces apart.
-pub(crate) fn split(entries: Vec<Entry>) -> (Vec<TrackDraft>, Vec<InterfaceDraft>) {
+/// Reads the list of an instance or a sync group whose table has this title: checks and interfaces apart.
+pub(crate) fn read_all(
+    table: &Table<'_>,
+    title: &str,
+    scenery: Scenery<'_>,
+) -> (Vec<TrackDraft>, Vec<InterfaceDraft>) {
+    let entries = read_list(table, "track", title, EXAMPLE, KEYS, |entry| {
+        read(entry, scenery)
+    });
     let mut checks = Vec::new();
     let mut interfaces = Vec::new();
     for entry in entries {
@@ -69,7 +77,7 @@ pub(crate) fn split(entries: Vec<Entry>) -> (Vec<TrackDraft>, Vec<InterfaceDraft
     (checks, interfaces)
 }
 
-pub(crate) fn read(table: &Table<'_>, scenery: Scenery<'_>) -> Option<Entry> {
+fn read(table: &Table<'_>, scenery: Scenery<'_>) -> Option<Entry> {
     let scope = Scope::read(table, scenery.nodes);
     let on_fail = table.read(
         "on-fail",
