@@ -110,14 +110,25 @@ pub(crate) fn advertisement(config: &InstanceConfig, priority: u8) -> Advertisem
     }
 }
 
+/// Octets from hexadecimal digits; whatever else is between them is for the reader.
+pub(crate) fn bytes(hex: &str) -> Vec<u8> {
+    let digits: Vec<u8> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();
+    let byte = |pair: &[u8]| u8::from_str_radix(core::str::from_utf8(pair).unwrap(), 16).unwrap();
+    digits.chunks(2).map(byte).collect()
+}
+
 pub(crate) fn packet(source: Ipv4Addr, payload: &[u8]) -> Event<'_> {
+    packet_at(source, payload, WALL)
+}
+
+pub(crate) fn packet_at(source: Ipv4Addr, payload: &[u8], at: UnixTime) -> Event<'_> {
     Event::Packet(Packet {
         interface: INTERFACE,
         source: source.into(),
         destination: GROUP,
         ttl: Some(255),
         payload,
-        at: WALL,
+        at,
     })
 }
 

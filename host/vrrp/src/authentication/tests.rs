@@ -9,6 +9,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::packet::{MULTICAST_IPV4, MULTICAST_IPV6, split_trailer};
+use crate::testing::bytes;
 use crate::{Advertise, ChecksumForm, InstanceId, InterfaceId, Version, VirtualRouterId};
 
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
@@ -101,12 +102,6 @@ fn verify(
     };
     let authentication = Authentication::Hmac(hmac.clone());
     Ok(authentication.verify(&received, marks)?)
-}
-
-fn bytes(hex: &str) -> Vec<u8> {
-    let digits: Vec<u8> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();
-    let byte = |pair: &[u8]| u8::from_str_radix(core::str::from_utf8(pair).unwrap(), 16).unwrap();
-    digits.chunks(2).map(byte).collect()
 }
 
 /// The wire images in the appendix of draft-cassen-vrrp-auth-hmac: key 00 to 1f, number 0x6800000080000000.

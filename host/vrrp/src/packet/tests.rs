@@ -6,6 +6,7 @@ use alloc::vec;
 use proptest::prelude::*;
 
 use super::*;
+use crate::testing::bytes;
 
 const SOURCE: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
 const GROUP: IpAddr = IpAddr::V4(MULTICAST_IPV4);
@@ -22,12 +23,6 @@ fn golden(version: Version, checksum: ChecksumForm) -> Advertisement {
         addresses: vec![IpAddr::from([10, 0, 0, 100])],
         password: None,
     }
-}
-
-fn bytes(hex: &str) -> Vec<u8> {
-    let digits: Vec<u8> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();
-    let byte = |pair: &[u8]| u8::from_str_radix(core::str::from_utf8(pair).unwrap(), 16).unwrap();
-    digits.chunks(2).map(byte).collect()
 }
 
 /// The same advertisement in every form that IPv4 knows.

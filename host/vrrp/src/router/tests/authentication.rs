@@ -75,22 +75,11 @@ fn sent_by(config: &InstanceConfig, priority: u8, source: Ipv4Addr, at: UnixTime
     Signer::default().datagram(&advertise, at).into_owned()
 }
 
-fn arriving(source: Ipv4Addr, payload: &[u8], at: UnixTime) -> Event<'_> {
-    Event::Packet(Packet {
-        interface: INTERFACE,
-        source: source.into(),
-        destination: GROUP,
-        ttl: Some(255),
-        payload,
-        at,
-    })
-}
-
 /// Whether a router that is configured like `receiver` steps down for a higher priority of one like `sender`.
 fn yields(receiver: &InstanceConfig, sender: &InstanceConfig) -> Result<(), Vec<String>> {
     let mut bench = Bench::active(receiver.clone());
     let message = sent_by(sender, 200, HIGH_PEER, WALL);
-    let seen = bench.event(arriving(HIGH_PEER, &message, WALL));
+    let seen = bench.event(packet(HIGH_PEER, &message));
     match bench.status().state {
         State::Backup => Ok(()),
         State::Initialize | State::Fault | State::Active => Err(seen),
@@ -152,7 +141,7 @@ fn failures_are_counted_whether_they_are_tolerated_or_not() {
         let mut bench = Bench::started(config.clone());
         let mut hear = |sender: &InstanceConfig, at| {
             let message = sent_by(sender, 200, HIGH_PEER, at);
-            bench.event(arriving(HIGH_PEER, &message, WALL));
+            bench.event(packet(HIGH_PEER, &message));
             message
         };
         let good = with(keys(Mode::Enforce));
@@ -160,8 +149,8 @@ fn failures_are_counted_whether_they_are_tolerated_or_not() {
         hear(&with(foreign_key()), WALL);
         hear(&good, later(Duration::from_secs(60)));
         let replayed = hear(&good, WALL);
-        bench.event(arriving(HIGH_PEER, &replayed, WALL));
-        bench.event(arriving(HIGH_PEER, &replayed, WALL));
+        bench.event(packet(HIGH_PEER, &replayed));
+        bench.event(packet(HIGH_PEER, &replayed));
 
         let status = bench.status();
         let counters = status.counters.authentication;
@@ -184,7 +173,7 @@ fn what_is_tolerated_is_told_once() {
     let mut bench = Bench::started(with(keys(Mode::Permissive)));
     let mut hear = |sender: &InstanceConfig, at| {
         let message = sent_by(sender, 200, HIGH_PEER, at);
-        bench.event(arriving(HIGH_PEER, &message, WALL))
+        bench.event(packet(HIGH_PEER, &message))
     };
     let unsigned = with(Authentication::None);
     let good = with(keys(Mode::Enforce));
@@ -207,13 +196,13 @@ fn replays_move_nobody() {
     let mut backup = Bench::started(config.clone());
     let released = sent_by(&config, 0, HIGH_PEER, WALL);
     let spoken = sent_by(&config, 200, HIGH_PEER, later(Duration::from_secs(1)));
-    backup.event(arriving(HIGH_PEER, &released, WALL));
-    backup.event(arriving(HIGH_PEER, &spoken, later(Duration::from_secs(1))));
+    backup.event(packet(HIGH_PEER, &released));
+    backup.event(packet_at(HIGH_PEER, &spoken, later(Duration::from_secs(1))));
     let due = backup.due_in();
     for at in [1, 2, 3600] {
         let at = later(Duration::from_secs(at));
         for captured in [&released, &spoken] {
-            let seen = backup.event(arriving(HIGH_PEER, captured, at));
+            let seen = backup.event(packet_at(HIGH_PEER, captured, at));
             assert_eq!(seen.len(), 1);
             assert!(seen[0].starts_with("discard: "), "{seen:?}");
         }
@@ -221,7 +210,7 @@ fn replays_move_nobody() {
     assert_eq!(backup.due_in(), due);
 
     let mut active = Bench::active(config.clone());
-    let seen = active.event(arriving(HIGH_PEER, &spoken, later(Duration::from_secs(7))));
+    let seen = active.event(packet_at(HIGH_PEER, &spoken, later(Duration::from_secs(7))));
     assert_eq!(
         seen,
         ["discard: signed 6s ago: replayed, or one of the clocks is wrong"]
@@ -234,7 +223,7 @@ fn replays_move_nobody() {
     let mut spliced = sent_by(&other, 200, HIGH_PEER, WALL);
     spliced[1] = 51;
     spliced[7] += 1;
-    let seen = active.event(arriving(HIGH_PEER, &spliced, WALL));
+    let seen = active.event(packet(HIGH_PEER, &spliced));
     assert_eq!(
         seen,
         ["discard: wrong signature: forged, or its key 1 is not the one configured here"]
@@ -247,13 +236,13 @@ fn marks_outlive_another_configuration() {
     let config = with(keys(Mode::Enforce));
     let mut bench = Bench::started(config.clone());
     let message = sent_by(&config, 200, HIGH_PEER, WALL);
-    assert_eq!(bench.event(arriving(HIGH_PEER, &message, WALL)), NOTHING);
+    assert_eq!(bench.event(packet(HIGH_PEER, &message)), NOTHING);
     let changed = InstanceConfig {
         preempt: false,
         ..config
     };
     bench.router.reconfigure(bench.now, one(changed)).unwrap();
-    let seen = bench.event(arriving(HIGH_PEER, &message, WALL));
+    let seen = bench.event(packet(HIGH_PEER, &message));
     assert_eq!(
         seen,
         ["discard: seen before, or older than what its sender has sent since"]
@@ -300,22 +289,19 @@ fn a_dead_router_is_spoken_for_after_its_last_word() {
     let last = router
         .datagram(&advertise(200), later(Duration::from_secs(2)))
         .into_owned();
-    assert_eq!(receiver.event(arriving(HIGH_PEER, &last, WALL)), NOTHING);
+    assert_eq!(receiver.event(packet(HIGH_PEER, &last)), NOTHING);
 
     // The clock was set back by two seconds before the router died.
     let mut guardian = Signer::default();
     guardian.resume(INSTANCE, router.ahead(INSTANCE, WALL).unwrap());
     let released = guardian.datagram(&advertise(0), WALL).into_owned();
-    assert_eq!(
-        receiver.event(arriving(HIGH_PEER, &released, WALL)),
-        NOTHING
-    );
+    assert_eq!(receiver.event(packet(HIGH_PEER, &released)), NOTHING);
     assert_eq!(receiver.status().counters.priority_zero_pkts_rcvd, 1);
 
     let mut next = Signer::default();
     next.resume(INSTANCE, guardian.last(INSTANCE).unwrap());
     let again = next.datagram(&advertise(200), WALL).into_owned();
-    assert_eq!(receiver.event(arriving(HIGH_PEER, &again, WALL)), NOTHING);
+    assert_eq!(receiver.event(packet(HIGH_PEER, &again)), NOTHING);
     assert_eq!(
         receiver.status().counters.authentication.authenticated_rcvd,
         3
@@ -356,14 +342,14 @@ fn what_is_no_trailer_is_just_too_long() {
     let mut bench = Bench::started(plain.clone());
     let mut message = sent_by(&plain, 200, HIGH_PEER, WALL);
     message.extend([0; 28]);
-    let seen = bench.event(arriving(HIGH_PEER, &message, WALL));
+    let seen = bench.event(packet(HIGH_PEER, &message));
     assert_eq!(seen, ["discard: 40 bytes instead of 12"]);
 
     let mut bench = Bench::started(with(keys(Mode::Enforce)));
-    let seen = bench.event(arriving(HIGH_PEER, &message, WALL));
+    let seen = bench.event(packet(HIGH_PEER, &message));
     assert_eq!(seen, ["discard: a signature of the unknown scheme 0"]);
     for length in 13..40 {
-        let seen = bench.event(arriving(HIGH_PEER, &message[..length], WALL));
+        let seen = bench.event(packet(HIGH_PEER, &message[..length]));
         assert_eq!(
             seen,
             [alloc::format!("discard: {length} bytes instead of 12")]
