@@ -62,6 +62,22 @@ pub enum Action {
     },
 }
 
+impl Action {
+    /// The instance that it is about; `None` when it is about a group, a check or a datagram of nobody in particular.
+    pub fn instance(&self) -> Option<InstanceId> {
+        match self {
+            Self::Advertise(advertise) => Some(advertise.instance),
+            Self::Claim(instance)
+            | Self::Release(instance)
+            | Self::Announce { instance, .. }
+            | Self::PriorityChanged { instance, .. }
+            | Self::PeerDiffers { instance, .. } => Some(*instance),
+            Self::StateChanged(transition) => Some(transition.instance),
+            Self::GroupChanged(_) | Self::CheckChanged(_) | Self::Discarded { .. } => None,
+        }
+    }
+}
+
 /// How a peer's configuration differs from this router's, as far as its advertisements show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Difference {

@@ -282,10 +282,7 @@ impl Watched {
     }
 
     fn find(&self, packet: &Packet<'_>, number: VirtualRouterId) -> Option<InstanceId> {
-        let is_multicast = match packet.destination {
-            IpAddr::V4(address) => address.is_multicast(),
-            IpAddr::V6(address) => address.is_multicast(),
-        };
+        let is_multicast = packet.destination.is_multicast();
         let is_it = |config: &InstanceConfig| {
             config.interface == packet.interface
                 && config.virtual_router_id == number
@@ -323,7 +320,7 @@ impl Watched {
                     "{address} is announced before it is there"
                 );
             }
-            if let Some(timers) = instance_of(&action).and_then(|id| self.timers.get_mut(&id)) {
+            if let Some(timers) = action.instance().and_then(|id| self.timers.get_mut(&id)) {
                 timers.observe(now, &action)?;
             }
             if let Action::Release(instance) = &action {
@@ -471,19 +468,5 @@ fn moves(action: &Action) -> bool {
         | Action::CheckChanged(_)
         | Action::Discarded { .. }
         | Action::PeerDiffers { .. } => false,
-    }
-}
-
-/// The instance that an action is about.
-fn instance_of(action: &Action) -> Option<InstanceId> {
-    match action {
-        Action::Advertise(advertise) => Some(advertise.instance),
-        Action::Claim(instance)
-        | Action::Release(instance)
-        | Action::Announce { instance, .. }
-        | Action::PriorityChanged { instance, .. }
-        | Action::PeerDiffers { instance, .. } => Some(*instance),
-        Action::StateChanged(transition) => Some(transition.instance),
-        Action::GroupChanged(_) | Action::CheckChanged(_) | Action::Discarded { .. } => None,
     }
 }

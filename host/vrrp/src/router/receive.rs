@@ -134,14 +134,10 @@ impl Router {
 }
 
 fn on_wire(packet: &Packet<'_>, id: VirtualRouterId) -> OnWire {
-    let is_multicast = match packet.destination {
-        IpAddr::V4(address) => address.is_multicast(),
-        IpAddr::V6(address) => address.is_multicast(),
-    };
     OnWire {
         interface: packet.interface,
         virtual_router_id: id,
         family: Family::of(&packet.source),
-        unicast: !is_multicast,
+        unicast: !packet.destination.is_multicast(),
     }
 }

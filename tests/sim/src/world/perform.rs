@@ -143,7 +143,7 @@ impl World {
         if let Some(claim) = self.hosts[from].claimed.get_mut(&advertise.instance) {
             claim.source = advertise.source;
         }
-        if !is_group(advertise.destination) {
+        if !advertise.destination.is_multicast() {
             self.mark(Mark::Unicast);
         }
         let interface = advertise.interface;
@@ -176,7 +176,7 @@ impl World {
     /// Whether an advertisement is for a host, which may have lost its address.
     fn is_for(&self, advertise: &Advertise, to: usize) -> bool {
         let sources = self.hosts[to].plan.sources[advertise.interface.0 as usize];
-        is_group(advertise.destination) || advertise.destination == sources.first.0
+        advertise.destination.is_multicast() || advertise.destination == sources.first.0
     }
 
     /// Whether a host has the address that an advertisement is for, or any may read it.
@@ -186,7 +186,7 @@ impl World {
             link.primary.map(IpAddr::V4),
             link.link_local.map(IpAddr::V6),
         ];
-        is_group(advertise.destination) || own.contains(&Some(advertise.destination))
+        advertise.destination.is_multicast() || own.contains(&Some(advertise.destination))
     }
 
     fn claim(&mut self, host: usize, instance: InstanceId) {
@@ -330,14 +330,6 @@ fn is_election(transition: &Transition) -> bool {
         | Reason::Late(_)
         | Reason::Command(_)
         | Reason::Reconfigured => false,
-    }
-}
-
-/// Whether an address is for all who listen.
-fn is_group(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => address.is_multicast(),
-        IpAddr::V6(address) => address.is_multicast(),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use tracing::warn;
-use vrrp::{Action, InstanceId, Instant};
+use vrrp::{InstanceId, Instant};
 
 use super::Driver;
 use super::open::socket_failure;
@@ -29,7 +29,10 @@ impl Driver {
         };
         let mut later = Vec::new();
         while let Some(action) = self.core.poll_action() {
-            if instance_of(&action).is_some_and(|instance| gone.contains(&instance)) {
+            if action
+                .instance()
+                .is_some_and(|instance| gone.contains(&instance))
+            {
                 self.act(now, action);
             } else {
                 later.push(action);
@@ -63,19 +66,5 @@ impl Driver {
             return Err(StartFailure::Config(chain(&error)));
         }
         Ok(())
-    }
-}
-
-/// Whose action it is.
-fn instance_of(action: &Action) -> Option<InstanceId> {
-    match action {
-        Action::Advertise(advertise) => Some(advertise.instance),
-        Action::Claim(instance)
-        | Action::Release(instance)
-        | Action::Announce { instance, .. }
-        | Action::PriorityChanged { instance, .. }
-        | Action::PeerDiffers { instance, .. } => Some(*instance),
-        Action::StateChanged(transition) => Some(transition.instance),
-        Action::GroupChanged(_) | Action::CheckChanged(_) | Action::Discarded { .. } => None,
     }
 }
