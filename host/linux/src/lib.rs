@@ -19,6 +19,7 @@
 
 pub mod arp;
 pub mod clock;
+mod events;
 pub mod firewall;
 pub mod link;
 pub mod macvlan;

@@ -12,20 +12,18 @@ mod keeper;
 mod kernel;
 mod sysctl;
 
-use std::cell::Cell;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
-use std::sync::mpsc::{self, RecvTimeoutError, TryRecvError};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rustix::event::{EventfdFlags, eventfd};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use vrrp::{Family, VirtualRouterId};
 
 use keeper::Keeper;
 use kernel::{Kernel, Notifications};
+
+use crate::events::{Inbox, Outbox, channel};
 
 /// The link group of the macvlans made here: the IP protocol number of VRRP, as on everything that vrrp-host adds to the kernel.
 pub const GROUP: u32 = 112;
@@ -88,9 +86,7 @@ pub enum MacvlanEvent {
 #[derive(Debug)]
 pub struct MacvlanThread {
     requests: UnboundedSender<Vec<DesiredMacvlan>>,
-    events: mpsc::Receiver<MacvlanEvent>,
-    wake: Arc<OwnedFd>,
-    stopped: Cell<bool>,
+    events: Inbox<MacvlanEvent>,
 }
 
 impl MacvlanThread {
@@ -107,32 +103,22 @@ impl MacvlanThread {
             .map_err(SpawnError::Thread)?;
         // Opened and tried here and not on the new thread, so that failure is an answer and not an event.
         let (keeper, notifications, first_events) = runtime.block_on(begin(desired))?;
-        let wake = eventfd(1, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
-            .map_err(|errno| SpawnError::Thread(errno.into()))?;
-        let wake = Arc::new(wake);
         let (requests, request_receiver) = unbounded_channel();
-        let (event_sender, events) = mpsc::channel();
+        let (outbox, events) = channel().map_err(SpawnError::Thread)?;
         for event in first_events {
-            // The receiver is in this function.
-            let _ = event_sender.send(event);
+            outbox.send(event);
         }
         let worker = Worker {
             keeper,
             notifications,
             requests: request_receiver,
-            events: event_sender,
-            wake: Arc::clone(&wake),
+            outbox,
         };
         thread::Builder::new()
             .name("macvlans".to_owned())
             .spawn(move || runtime.block_on(worker.run()))
             .map_err(SpawnError::Thread)?;
-        Ok(Self {
-            requests,
-            events,
-            wake,
-            stopped: Cell::new(false),
-        })
+        Ok(Self { requests, events })
     }
 
     /// Replaces the desired set, as a whole. Never waits.
@@ -144,47 +130,22 @@ impl MacvlanThread {
 
     /// The next event, or `None` when there is none now; wait with [`AsFd`].
     pub fn try_recv(&self) -> Option<MacvlanEvent> {
-        match self.events.try_recv() {
-            Ok(event) => return Some(event),
-            Err(TryRecvError::Disconnected) => return self.ended(),
-            Err(TryRecvError::Empty) => {}
-        }
-        // An event sent before this point is found below, one sent later makes the descriptor readable again.
-        let mut count = [0; 8];
-        let _ = rustix::io::read(&*self.wake, &mut count);
-        match self.events.try_recv() {
-            Ok(event) => Some(event),
-            Err(TryRecvError::Disconnected) => self.ended(),
-            Err(TryRecvError::Empty) => None,
-        }
-    }
-
-    /// Only a panic ends the thread without an event of its own.
-    fn ended(&self) -> Option<MacvlanEvent> {
-        (!self.stopped.replace(true)).then(|| MacvlanEvent::Stopped {
+        self.events.try_recv(|| MacvlanEvent::Stopped {
             error: io::Error::other("the macvlan thread has ended"),
         })
     }
 
     /// Removes every macvlan that was made here and ends the thread, waiting `limit` at most; tells whether it has ended.
     pub fn close(self, limit: Duration) -> bool {
-        let deadline = Instant::now() + limit;
         drop(self.requests);
-        loop {
-            let rest = deadline.saturating_duration_since(Instant::now());
-            match self.events.recv_timeout(rest) {
-                Ok(_) => {}
-                Err(RecvTimeoutError::Disconnected) => return true,
-                Err(RecvTimeoutError::Timeout) => return false,
-            }
-        }
+        self.events.wait_for_end(limit)
     }
 }
 
 /// Readable when events wait.
 impl AsFd for MacvlanThread {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.wake.as_fd()
+        self.events.as_fd()
     }
 }
 
@@ -269,18 +230,14 @@ struct Worker {
     keeper: Keeper,
     notifications: Notifications,
     requests: UnboundedReceiver<Vec<DesiredMacvlan>>,
-    events: mpsc::Sender<MacvlanEvent>,
-    wake: Arc<OwnedFd>,
+    outbox: Outbox<MacvlanEvent>,
 }
 
 impl Worker {
     async fn run(mut self) {
         if let Err(error) = self.serve().await {
-            self.tell(MacvlanEvent::Stopped { error });
+            self.outbox.send(MacvlanEvent::Stopped { error });
         }
-        // The end of the channel is an event, too.
-        drop(self.events);
-        wake(&self.wake);
     }
 
     /// Returns when the owner is gone, and the macvlans with it.
@@ -303,19 +260,8 @@ impl Worker {
             let requests = &self.requests;
             let outdated = || !requests.is_empty() || requests.is_closed();
             for event in self.keeper.pass(outdated).await? {
-                self.tell(event);
+                self.outbox.send(event);
             }
         }
     }
-
-    fn tell(&self, event: MacvlanEvent) {
-        // The owner is gone; the end of `requests` says so.
-        let _ = self.events.send(event);
-        wake(&self.wake);
-    }
-}
-
-fn wake(descriptor: &OwnedFd) {
-    // It fails only when the count is at its limit, and then the owner has been woken often enough.
-    let _ = rustix::io::write(descriptor, &1_u64.to_ne_bytes());
 }

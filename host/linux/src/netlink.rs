@@ -24,20 +24,18 @@ mod object;
 mod reconcile;
 mod view;
 
-use std::cell::Cell;
 use std::io;
 use std::net::IpAddr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
-use std::sync::mpsc::{self, TryRecvError};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::thread;
 use std::time::Instant;
 
-use rustix::event::{EventfdFlags, eventfd};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use kernel::{Interrupted, Kernel};
 use reconcile::Reconciler;
+
+use crate::events::{Inbox, Outbox, channel};
 
 pub use left_over::{LeftOverError, remove_left_over, remove_left_over_blocking};
 pub use object::{
@@ -122,9 +120,7 @@ pub struct LinkState {
 #[derive(Debug)]
 pub struct NetlinkThread {
     requests: UnboundedSender<Request>,
-    events: mpsc::Receiver<NetlinkEvent>,
-    wake: Arc<OwnedFd>,
-    stopped: Cell<bool>,
+    events: Inbox<NetlinkEvent>,
 }
 
 /// What the owner wants of the thread.
@@ -153,15 +149,8 @@ impl NetlinkThread {
             let _context = runtime.enter();
             Kernel::subscribe().map_err(SpawnError::Netlink)?
         };
-        let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
-            .map_err(|errno| SpawnError::Thread(errno.into()))?;
-        let wake = Arc::new(wake);
         let (requests, request_receiver) = unbounded_channel();
-        let (event_sender, events) = mpsc::channel();
-        let outbox = Outbox {
-            events: Some(event_sender),
-            wake: Arc::clone(&wake),
-        };
+        let (outbox, events) = channel().map_err(SpawnError::Thread)?;
         let worker = Worker {
             kernel,
             reconciler: Reconciler::new(interfaces),
@@ -172,12 +161,7 @@ impl NetlinkThread {
             .name("netlink".to_owned())
             .spawn(move || runtime.block_on(worker.run()))
             .map_err(SpawnError::Thread)?;
-        Ok(Self {
-            requests,
-            events,
-            wake,
-            stopped: Cell::new(false),
-        })
+        Ok(Self { requests, events })
     }
 
     /// Replaces what these owners desire, all at once: an object that one of them gives up and another one takes over stays in place.
@@ -195,24 +179,7 @@ impl NetlinkThread {
 
     /// The next event, or `None` when there is none now; wait with [`AsFd`].
     pub fn try_recv(&self) -> Option<NetlinkEvent> {
-        match self.events.try_recv() {
-            Ok(event) => return Some(event),
-            Err(TryRecvError::Disconnected) => return self.ended(),
-            Err(TryRecvError::Empty) => {}
-        }
-        // An event sent before this point is found below, one sent later makes the descriptor readable again.
-        let mut count = [0; 8];
-        let _ = rustix::io::read(&*self.wake, &mut count);
-        match self.events.try_recv() {
-            Ok(event) => Some(event),
-            Err(TryRecvError::Disconnected) => self.ended(),
-            Err(TryRecvError::Empty) => None,
-        }
-    }
-
-    /// Only a panic ends the thread without an event of its own.
-    fn ended(&self) -> Option<NetlinkEvent> {
-        (!self.stopped.replace(true)).then(|| NetlinkEvent::Stopped {
+        self.events.try_recv(|| NetlinkEvent::Stopped {
             error: io::Error::other("the netlink thread has ended"),
         })
     }
@@ -221,7 +188,7 @@ impl NetlinkThread {
 /// Readable when events wait.
 impl AsFd for NetlinkThread {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.wake.as_fd()
+        self.events.as_fd()
     }
 }
 
@@ -241,7 +208,7 @@ struct Worker {
     kernel: Kernel,
     reconciler: Reconciler,
     requests: UnboundedReceiver<Request>,
-    outbox: Outbox,
+    outbox: Outbox<NetlinkEvent>,
 }
 
 impl Worker {
@@ -341,34 +308,5 @@ impl Worker {
         while let Some(event) = self.reconciler.poll_event() {
             self.outbox.send(event);
         }
-    }
-}
-
-struct Outbox {
-    /// `None` only while it is dropped.
-    events: Option<mpsc::Sender<NetlinkEvent>>,
-    wake: Arc<OwnedFd>,
-}
-
-impl Outbox {
-    fn send(&self, event: NetlinkEvent) {
-        if let Some(events) = &self.events {
-            // The owner may be gone; the worker notices that where it waits.
-            let _ = events.send(event);
-        }
-        self.wake();
-    }
-
-    fn wake(&self) {
-        // Fails only when the counter is full, and then the descriptor is readable already.
-        let _ = rustix::io::write(&*self.wake, &1_u64.to_ne_bytes());
-    }
-}
-
-/// However the thread ends, its owner wakes up and finds the queue closed.
-impl Drop for Outbox {
-    fn drop(&mut self) {
-        drop(self.events.take());
-        self.wake();
     }
 }
