@@ -8,11 +8,8 @@
 mod common;
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::os::fd::{AsFd, OwnedFd};
-use std::time::Instant;
 
-use common::{Namespace, PATIENCE, is_root, readable};
-use rustix::net::{RecvFlags, recv};
+use common::{Namespace, is_root, receive, receive_frame};
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
 use socket2::{Domain, Protocol, Socket, Type};
 use vrrp::Family;
@@ -91,7 +88,7 @@ fn the_header_has_the_type_of_service_of_control_traffic() {
             PAYLOAD,
         )
         .unwrap();
-    let datagram = receive_raw(&raw);
+    let datagram = receive_frame(&raw, |_| true);
     assert_eq!(datagram[1], 0xC0);
     assert_eq!(datagram[8], 255);
     assert_eq!(datagram[20..], *PAYLOAD);
@@ -110,7 +107,10 @@ fn a_gratuitous_arp_reaches_the_link() {
         Socket::new(Domain::PACKET, Type::RAW, Some(arp_frames)).unwrap()
     });
     arp.gratuitous_arp(VIP, mac).unwrap();
-    assert_eq!(receive_raw(&capture), gratuitous_arp_frame(VIP, mac));
+    assert_eq!(
+        receive_frame(&capture, |_| true),
+        gratuitous_arp_frame(VIP, mac)
+    );
 }
 
 #[test]
@@ -185,28 +185,4 @@ fn opening_says_what_is_missing() {
         matches!(no_arp, Err(OpenSocketError::NotPermitted { .. })),
         "{no_arp:?}"
     );
-}
-
-#[track_caller]
-fn receive<'b>(socket: &VrrpSocket, buffer: &'b mut [u8]) -> Received<'b> {
-    assert!(
-        readable(socket, Instant::now() + PATIENCE),
-        "nothing arrived"
-    );
-    socket
-        .recv(buffer)
-        .unwrap()
-        .expect("a readable socket has a datagram")
-}
-
-#[track_caller]
-fn receive_raw(socket: &Socket) -> Vec<u8> {
-    let socket: OwnedFd = socket.as_fd().try_clone_to_owned().unwrap();
-    assert!(
-        readable(&socket, Instant::now() + PATIENCE),
-        "nothing arrived"
-    );
-    let mut buffer = [0; 2048];
-    let (_, length) = recv(&socket, &mut buffer, RecvFlags::DONTWAIT).unwrap();
-    buffer[..length].to_vec()
 }

@@ -8,11 +8,8 @@
 mod common;
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddrV6};
-use std::os::fd::{AsFd, OwnedFd};
-use std::time::Instant;
 
-use common::{Namespace, PATIENCE, is_root, readable};
-use rustix::net::{RecvFlags, recv};
+use common::{Namespace, is_root, receive, receive_frame};
 use socket2::{Domain, Protocol, Socket, Type};
 use vrrp::Family;
 use vrrp::packet::MULTICAST_IPV6;
@@ -329,31 +326,4 @@ fn capture(namespace: &Namespace) -> Socket {
         let ipv6_frames = Protocol::from(i32::from(0x86DD_u16.to_be()));
         Socket::new(Domain::PACKET, Type::RAW, Some(ipv6_frames)).unwrap()
     })
-}
-
-#[track_caller]
-fn receive<'b>(socket: &VrrpSocket, buffer: &'b mut [u8]) -> Received<'b> {
-    assert!(
-        readable(socket, Instant::now() + PATIENCE),
-        "nothing arrived"
-    );
-    socket
-        .recv(buffer)
-        .unwrap()
-        .expect("a readable socket has a datagram")
-}
-
-/// The next frame of this kind; the kernel has its own to send meanwhile.
-#[track_caller]
-fn receive_frame(socket: &Socket, wanted: impl Fn(&[u8]) -> bool) -> Vec<u8> {
-    let socket: OwnedFd = socket.as_fd().try_clone_to_owned().unwrap();
-    let deadline = Instant::now() + PATIENCE;
-    let mut buffer = [0; 2048];
-    loop {
-        assert!(readable(&socket, deadline), "it did not arrive");
-        let (_, length) = recv(&socket, &mut buffer, RecvFlags::DONTWAIT).unwrap();
-        if wanted(&buffer[..length]) {
-            return buffer[..length].to_vec();
-        }
-    }
 }

@@ -12,14 +12,17 @@ pub mod watched;
 use std::fs::File;
 use std::io::Write as _;
 use std::net::Ipv6Addr;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{RecvFlags, recv};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use socket2::Socket;
+use vrrp_linux::socket::{Received, VrrpSocket};
 
 /// What takes milliseconds on an idle host may take seconds on a loaded one; a test that waits this long has failed.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -76,6 +79,14 @@ impl Namespace {
     /// What `ip ARGUMENTS` prints in the namespace; it must succeed.
     pub fn ip(&self, arguments: &str) -> String {
         run("ip", &format!("-n {} {arguments}", self.name))
+    }
+
+    /// Has one `ip` do all these lines; it must succeed.
+    pub fn ip_batch(&self, lines: &str) {
+        let file = std::env::temp_dir().join(format!("{}.batch", self.name));
+        std::fs::write(&file, lines).unwrap();
+        self.ip(&format!("-batch {}", file.display()));
+        std::fs::remove_file(&file).unwrap();
     }
 
     /// Waits until the output of `ip ARGUMENTS` is as `expected`.
@@ -163,4 +174,32 @@ pub fn run(program: &str, arguments: &str) -> String {
 pub fn readable(fd: impl AsFd, deadline: Instant) -> bool {
     let rest = Timespec::try_from(deadline.saturating_duration_since(Instant::now())).unwrap();
     poll(&mut [PollFd::new(&fd, PollFlags::IN)], Some(&rest)).unwrap() > 0
+}
+
+/// The next datagram that arrives.
+#[track_caller]
+pub fn receive<'b>(socket: &VrrpSocket, buffer: &'b mut [u8]) -> Received<'b> {
+    assert!(
+        readable(socket, Instant::now() + PATIENCE),
+        "nothing arrived"
+    );
+    socket
+        .recv(buffer)
+        .unwrap()
+        .expect("a readable socket has a datagram")
+}
+
+/// The next frame of this kind; the kernel has its own to send meanwhile.
+#[track_caller]
+pub fn receive_frame(socket: &Socket, wanted: impl Fn(&[u8]) -> bool) -> Vec<u8> {
+    let socket: OwnedFd = socket.as_fd().try_clone_to_owned().unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    let mut buffer = [0; 2048];
+    loop {
+        assert!(readable(&socket, deadline), "it did not arrive");
+        let (_, length) = recv(&socket, &mut buffer, RecvFlags::DONTWAIT).unwrap();
+        if wanted(&buffer[..length]) {
+            return buffer[..length].to_vec();
+        }
+    }
 }
