@@ -163,13 +163,7 @@ fn a_link_that_flaps_ten_times_a_second_moves_the_address_once() {
     let [first, second] = routers.start(&cluster(&keys));
     let capture = routers.stage.segment.capture().unwrap();
     let lost = SystemTime::now();
-    // This is the fault itself, not a wait for something.
-    for _ in 0..20 {
-        routers.stage.first_port.unplug().unwrap();
-        sleep(Duration::from_millis(50));
-        routers.stage.first_port.plug().unwrap();
-        sleep(Duration::from_millis(50));
-    }
+    flap(&routers.stage.first_port);
     let calm = SystemTime::now();
     assert_eq!(first.state(INSTANCE), Ok(State::Fault));
     assert_eq!(second.state(INSTANCE), Ok(State::Master));
@@ -198,12 +192,7 @@ fn a_link_that_flaps_ten_times_a_second_moves_the_address_once() {
 fn a_link_that_flaps_without_patience_ends_in_the_right_state() {
     let routers = Routers::new();
     let [first, second] = routers.start(&cluster(PRIORITIES));
-    for _ in 0..20 {
-        routers.stage.first_port.unplug().unwrap();
-        sleep(Duration::from_millis(50));
-        routers.stage.first_port.plug().unwrap();
-        sleep(Duration::from_millis(50));
-    }
+    flap(&routers.stage.first_port);
     first.wait_for_state(INSTANCE, State::Master);
     second.wait_for_state(INSTANCE, State::Backup);
     wait_until(TAKEOVER, "the address to be on one host", || {
@@ -217,4 +206,15 @@ fn a_link_that_flaps_without_patience_ends_in_the_right_state() {
         }
     })
     .unwrap();
+}
+
+/// Pulls a plug and puts it back, ten times a second for two seconds.
+fn flap(port: &Port) {
+    for _ in 0..20 {
+        // This is the fault itself, not a wait for something.
+        for turn in [Port::unplug, Port::plug] {
+            turn(port).unwrap();
+            sleep(Duration::from_millis(50));
+        }
+    }
 }
