@@ -6,7 +6,9 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 use std::{fs, panic};
 
-use lab::{Error, Host, JournalEvent, Netns, Payload, Segment, Signal, UnitState, wait_until};
+use lab::{
+    Error, Host, HostProcess, JournalEvent, Netns, Payload, Segment, Signal, UnitState, wait_until,
+};
 
 const LIMIT: Duration = Duration::from_secs(30);
 const FIRST: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
@@ -75,22 +77,23 @@ fn a_host_tells_what_happens_on_it() {
         .unwrap();
     assert!(event.at >= before && event.at <= SystemTime::now());
 
-    // A simple service counts as started once it is forked, before it becomes the program.
+    // A simple service counts as started once it is forked, before it becomes the program, and we may look half-way: name
+    // and arguments do not change at once.
+    let is_exporter = |process: &HostProcess| {
+        let program = process.command_line.first().map(String::as_str);
+        process.name == "prometheus-node" && program == Some("/usr/bin/prometheus-node-exporter")
+    };
     let exporter = wait_until(LIMIT, "the exporter to run", || {
         let exporter = host
             .processes()
             .into_iter()
             .find(|process| process.unit.as_deref() == Some(UNIT));
         match exporter {
-            Some(process) if process.name == "prometheus-node" => Ok(process),
+            Some(process) if is_exporter(&process) => Ok(process),
             other => Err(format!("{other:?}")),
         }
     })
     .unwrap();
-    assert_eq!(
-        exporter.command_line[0],
-        "/usr/bin/prometheus-node-exporter"
-    );
     assert_eq!(
         exporter.pid_on_host.to_string(),
         host.unit_property(UNIT, "MainPID").unwrap()

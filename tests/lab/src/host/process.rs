@@ -14,6 +14,7 @@ pub struct HostProcess {
     pub parent: Option<Pid>,
     /// The kernel's name for it: at most 15 bytes.
     pub name: String,
+    /// Its arguments. None while it is between two programs: `execve` sets the name first.
     pub command_line: Vec<String>,
     /// The service it belongs to.
     pub unit: Option<String>,
