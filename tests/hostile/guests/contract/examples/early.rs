@@ -18,7 +18,12 @@ impl Guest for Early {
     }
 
     fn run(_: RunContext) -> Result<Observation, CheckError> {
-        let found = vrrp_host::plugin::net::resolve("example.com", None, 10);
+        let found = vrrp_host::plugin::dns::query(
+            "example.com",
+            vrrp_host::plugin::dns::RecordType::A,
+            None,
+            10,
+        );
         Err(CheckError::Internal(format!("{found:?}")))
     }
 }
