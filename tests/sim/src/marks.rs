@@ -60,6 +60,7 @@ marks! {
     Contest "two routers were Active at once although they hear each other",
     NobodyLeft "faults stopped with no router left to be Active",
     OneLeft "faults stopped and exactly one router was Active",
+    TieDeferred "a member of a group left a tie for the first member to lose",
     HigherWaited "faults stopped with a better router that does not preempt",
     TieBroken "faults stopped with an Active that won by its address or came first",
     OwnerWon "faults stopped with an owner Active",

@@ -87,7 +87,7 @@ impl Plan {
         if grouped {
             options::group(&mut draw, &mut configs, segments);
         }
-        let sources = draw_sources(&mut draw, count, interfaces, grouped);
+        let sources = draw_sources(&mut draw, count, interfaces);
         let unicast = draw.chance(150);
         if unicast {
             options::speak_one_by_one(&mut draw, &mut configs, &sources);
@@ -97,7 +97,7 @@ impl Plan {
             .map(|(config, sources)| HostPlan { config, sources })
             .collect();
         let mut faults = Faults::draw(&mut draw, unit);
-        if grouped || unicast {
+        if unicast {
             faults
                 .incidents
                 .retain(|incident| *incident != Incident::Renumber);
@@ -234,16 +234,12 @@ impl Sources {
     }
 }
 
-/// Which host has the higher address is not to follow from its number. `alike`: on each link it is the same one, or equal
-/// groups would lose one member here and one there, and never settle.
-fn draw_sources(draw: &mut Draw, hosts: usize, segments: usize, alike: bool) -> Vec<Vec<Sources>> {
+/// Which host has the higher address is not to follow from its number, and may be another one on each link.
+fn draw_sources(draw: &mut Draw, hosts: usize, segments: usize) -> Vec<Vec<Sources>> {
     let mut sources = vec![Vec::new(); hosts];
     let mut ranks: Vec<u8> = (1..).take(hosts).collect();
-    draw.shuffle(&mut ranks);
     for segment in (0..).take(segments) {
-        if !alike {
-            draw.shuffle(&mut ranks);
-        }
+        draw.shuffle(&mut ranks);
         for (sources, rank) in sources.iter_mut().zip(ranks.iter().copied()) {
             sources.push(Sources::of(segment, rank));
         }

@@ -46,6 +46,11 @@ pub(crate) fn patience_with_peers(config: &InstanceConfig) -> Duration {
     skew_time(config, config.advertisement_interval, 0) * 5 / 4
 }
 
+/// How long a member of a sync group waits for the first one to lose a tie: an interval, and a quarter more.
+pub(crate) fn patience_with_first_member(config: &InstanceConfig) -> Duration {
+    config.advertisement_interval * 5 / 4
+}
+
 /// Active_Adver_Interval after an advertisement with this interval. A v2 router knows its own only.
 fn learned(config: &InstanceConfig, interval: Duration) -> Duration {
     match config.version {
@@ -67,12 +72,22 @@ pub(crate) fn preempt_delay(config: &InstanceConfig) -> Duration {
     }
 }
 
+/// What an instance is in a sync group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Membership {
+    /// It decides ties for all of them.
+    First,
+    Other,
+}
+
 /// The timers of one instance, as its events say they should be.
 #[derive(Debug)]
 pub(crate) struct Timers {
     config: InstanceConfig,
-    /// Whether it is a member of a sync group.
-    grouped: bool,
+    /// What it is in a sync group.
+    membership: Option<Membership>,
+    /// A router that it would lose a tie against: since when it was heard, and when last.
+    rival: Option<(Instant, Instant)>,
     running: Running,
     /// For how long the host was told to wait for peers before it stops.
     grace: Option<Duration>,
@@ -118,9 +133,10 @@ pub(crate) struct Moment {
 }
 
 impl Timers {
-    pub(crate) fn new(config: &InstanceConfig, grouped: bool) -> Self {
+    pub(crate) fn new(config: &InstanceConfig, membership: Option<Membership>) -> Self {
         Self {
-            grouped,
+            membership,
+            rival: None,
             config: config.clone(),
             running: Running::Nothing,
             grace: None,
@@ -230,6 +246,9 @@ impl Timers {
             State::Active => {
                 let outranked = Some((priority, source))
                     > before.source.map(|source| (before.priority, source));
+                let is_tie = priority == before.priority;
+                let defers = outranked && is_tie && self.defers(now, advertisement);
+                let outranked = outranked && !defers;
                 // Who was silent for too long does not answer, but listens: to this one first.
                 let listens = late && !outranked;
                 promise!(
@@ -247,7 +266,8 @@ impl Timers {
                 if let Running::Adver { sent, asked } = &mut self.running {
                     let answered = sent.contains(&Some(now));
                     // RFC 3768 §6.4.3 leaves a router that loses without an answer.
-                    if !answered && (priority == 0 || self.config.version == Version::V3) {
+                    if !answered && !defers && (priority == 0 || self.config.version == Version::V3)
+                    {
                         asked.get_or_insert(now);
                     }
                 }
@@ -316,12 +336,27 @@ impl Timers {
     /// What a new Backup does not wait for: an owner that comes from Initialize waits for nobody but its group.
     fn spared(&self, transition: &Transition) -> Duration {
         let begins = matches!(transition.before, State::Initialize | State::Fault);
-        if self.grouped && begins && transition.priority == OWNER {
+        if self.membership.is_some() && begins && transition.priority == OWNER {
             let interval = self.config.advertisement_interval;
             active_down_interval(&self.config, interval, OWNER)
         } else {
             Duration::ZERO
         }
+    }
+
+    /// A tie is for the first member of a sync group to lose. Another one does so when it has waited for that.
+    fn defers(&mut self, now: Instant, advertisement: &Advertisement) -> bool {
+        if self.membership != Some(Membership::Other) {
+            return false;
+        }
+        let interval = learned(&self.config, advertisement.interval);
+        let silence = active_down_interval(&self.config, interval, advertisement.priority);
+        let since = match self.rival {
+            Some((since, last)) if now < last + silence => since,
+            Some(_) | None => now,
+        };
+        self.rival = Some((since, now));
+        now < since + patience_with_first_member(&self.config)
     }
 
     /// A router that stopped being Active begins to follow the one it heard.
@@ -389,6 +424,9 @@ impl Timers {
                 last.is_some_and(|last| last + silence == now),
                 "{transition:?} at {now:?}, although it was silent for too long since {last:?}"
             );
+        }
+        if transition.after == State::Active {
+            self.rival = None;
         }
         self.running = match transition.after {
             State::Initialize | State::Fault => Running::Nothing,

@@ -17,7 +17,7 @@ use vrrp::{
 use crate::breach::{Breach, promise};
 use crate::contract::Contract;
 use crate::links::Links;
-use crate::timers::{Moment, Timers};
+use crate::timers::{Membership, Moment, Timers};
 
 /// A [`Router`] and those who watch it. It is driven like one, and hands out its actions after they were looked at.
 #[derive(Debug)]
@@ -51,12 +51,9 @@ impl Watched {
         config: RouterConfig,
         given: RouterConfig,
     ) -> Result<Self, ConfigError> {
-        let grouped = |id: &InstanceId| {
-            let mut groups = config.groups.iter();
-            groups.any(|(_, group)| group.members.contains(id))
+        let timers = |(id, instance): &(InstanceId, InstanceConfig)| {
+            (*id, Timers::new(instance, membership(&config, *id)))
         };
-        let timers =
-            |(id, config): &(InstanceId, InstanceConfig)| (*id, Timers::new(config, grouped(id)));
         let links = |(id, config): &(InstanceId, InstanceConfig)| (*id, Links::new(config));
         Ok(Self {
             contract: Contract::new(&config),
@@ -453,6 +450,16 @@ impl Watched {
             .instance(id)
             .is_some_and(|status| status.state == State::Active)
     }
+}
+
+/// What an instance is in a sync group.
+pub(crate) fn membership(config: &RouterConfig, id: InstanceId) -> Option<Membership> {
+    let mut groups = config.groups.iter();
+    let (_, group) = groups.find(|(_, group)| group.members.contains(&id))?;
+    Some(match group.members.first() {
+        Some(first) if *first == id => Membership::First,
+        Some(_) | None => Membership::Other,
+    })
 }
 
 /// Whether an action takes part in the protocol.

@@ -5,6 +5,8 @@ use core::net::IpAddr;
 use core::time::Duration;
 
 use super::announce::Announcements;
+use super::state::Timing;
+use crate::packet::Advertisement;
 use crate::{Advertise, Deadline, InstanceId, Instant, Reason, Why};
 
 #[derive(Debug)]
@@ -20,6 +22,14 @@ pub(super) struct Active {
     owes_answer: bool,
     pub(super) announcements: Announcements,
     yielding: Option<Yielding>,
+    rival: Option<Rival>,
+}
+
+/// A router with the same priority and a higher address, which the first member of the sync group is to decide about.
+#[derive(Clone, Copy, Debug)]
+struct Rival {
+    since: Instant,
+    last_heard: Instant,
 }
 
 /// The addresses were offered with priority 0; they are kept in use until somebody takes them.
@@ -62,6 +72,7 @@ impl Active {
             owes_answer: false,
             announcements: Announcements::default(),
             yielding: None,
+            rival: None,
         }
     }
 
@@ -86,6 +97,27 @@ impl Active {
         self.adver_timer = now;
         // It was silent of its own will.
         self.last_sent = now;
+    }
+
+    /// Whether it is too early to lose a tie, because the first member of the sync group has to decide it.
+    pub(super) fn defer_to_first_member(
+        &mut self,
+        now: Instant,
+        timing: Timing,
+        advertisement: &Advertisement,
+    ) -> bool {
+        let interval = timing.learned_interval(advertisement);
+        // One that fell silent is gone, and the next one is another.
+        let forgotten = timing.active_down_interval(interval);
+        let since = self
+            .rival
+            .filter(|rival| now.saturating_duration_since(rival.last_heard) < forgotten)
+            .map_or(now, |rival| rival.since);
+        self.rival = Some(Rival {
+            since,
+            last_heard: now,
+        });
+        now.saturating_duration_since(since) < timing.patience_with_first_member()
     }
 
     /// Another interval counts from now on; the next advertisement is never later than it was.
