@@ -31,6 +31,10 @@ pub struct Plan {
     pub(crate) faults: Faults,
     /// How long faults happen.
     pub(crate) unrest: Duration,
+    /// Routers between the hosts of a virtual router that knows its peers.
+    pub(crate) hops: u8,
+    /// Whether advertisements of somebody else are among the noise, because nobody accepts them.
+    pub(crate) strangers: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -88,9 +92,17 @@ impl Plan {
             options::group(&mut draw, &mut configs, segments);
         }
         let sources = draw_sources(&mut draw, count, interfaces);
-        let unicast = draw.chance(150);
+        let unicast = draw.chance(200);
+        let hops = if unicast {
+            draw.pick(&[0, 0, 1, 60])
+        } else {
+            0
+        };
+        let strangers = !unicast && draw.chance(200);
         if unicast {
-            options::speak_one_by_one(&mut draw, &mut configs, &sources);
+            options::speak_one_by_one(&mut draw, &mut configs, &sources, hops);
+        } else if strangers {
+            options::accept_nobody_else(&mut configs, &sources);
         }
         let hosts = configs.into_iter().zip(sources);
         let hosts: Vec<_> = hosts
@@ -113,6 +125,8 @@ impl Plan {
             calm,
             faults,
             unrest,
+            hops,
+            strangers,
         }
     }
 
@@ -143,6 +157,8 @@ impl Plan {
             },
             faults: Faults::none(),
             unrest: Duration::ZERO,
+            hops: 0,
+            strangers: false,
         }
     }
 }
@@ -212,13 +228,14 @@ impl CheckPlan {
 impl Sources {
     /// Those of the host with this rank among the addresses of a link: the higher one wins a tie.
     fn of(segment: u8, rank: u8) -> Self {
-        let link_local =
-            |net: u16| Ipv6Addr::new(0xfe80, 0, 0, 0, u16::from(segment), 0, net, rank.into());
+        let link_local = |net: u8, host: u8| {
+            Ipv6Addr::new(0xfe80, 0, 0, 0, segment.into(), 0, net.into(), host.into())
+        };
         Self {
-            first: (Ipv4Addr::new(10, segment, 1, rank), link_local(1)),
+            first: (Ipv4Addr::new(10, segment, 1, rank), link_local(1, rank)),
             second: (
                 Ipv4Addr::new(10, segment, rank % 3, 100 + rank),
-                link_local((rank % 3).into()),
+                link_local(rank % 3, 100 + rank),
             ),
         }
     }

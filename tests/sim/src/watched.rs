@@ -226,12 +226,13 @@ impl Watched {
     }
 
     fn packet(&mut self, now: Instant, packet: &Packet<'_>) -> Result<Vec<Action>, Breach> {
-        let parsed = Advertisement::parse(packet.payload, packet.source, packet.destination);
+        let (source, destination) = (packet.source, packet.destination);
+        let parsed = Advertisement::parse_signed(packet.payload, source, destination);
         let target = parsed
             .as_ref()
             .ok()
-            .filter(|_| packet.ttl == Some(TTL))
-            .and_then(|parsed| self.find(packet, parsed.virtual_router_id));
+            .and_then(|parsed| self.find(packet, parsed.virtual_router_id))
+            .filter(|id| packet.ttl >= Some(min_ttl(self.timers[id].config())));
         let before = target.and_then(|id| self.moment(id));
         let had_stopped = self.router.is_stopped();
         let late = self.late(now);
@@ -256,13 +257,15 @@ impl Watched {
             before.source != Some(packet.source),
             "{id:?} accepted an advertisement of its own"
         );
-        if let Peers::Unicast { peers, .. } = &self.timers[&id].config().peers {
-            promise!(
-                peers.contains(&packet.source),
-                "{id:?} accepted an advertisement from {}, which is none of {peers:?}",
-                packet.source
-            );
-        }
+        let named = match &self.timers[&id].config().peers {
+            Peers::Unicast { peers, .. } => Some(peers),
+            Peers::Multicast { accept_from } => Some(accept_from).filter(|from| !from.is_empty()),
+        };
+        promise!(
+            named.is_none_or(|named| named.contains(&packet.source)),
+            "{id:?} accepted an advertisement from {}, which is none of {named:?}",
+            packet.source
+        );
         let after = self.moment(id);
         if let (Some(timers), Some(after)) = (self.timers.get_mut(&id), after) {
             timers.heard(
@@ -449,6 +452,14 @@ impl Watched {
         self.router
             .instance(id)
             .is_some_and(|status| status.state == State::Active)
+    }
+}
+
+/// The TTL that an advertisement must have at least (RFC 9568 §5.1.1.3); listed peers may be farther away.
+fn min_ttl(config: &InstanceConfig) -> u8 {
+    match config.peers {
+        Peers::Unicast { min_ttl, .. } => min_ttl,
+        Peers::Multicast { .. } => TTL,
     }
 }
 
