@@ -27,13 +27,19 @@ pub(crate) struct Parcel {
 }
 
 impl Parcel {
-    pub(crate) fn new(now: Instant, from: usize, advertise: &Advertise, hops: u8) -> Self {
+    pub(crate) fn new(
+        now: Instant,
+        from: usize,
+        advertise: &Advertise,
+        payload: Arc<[u8]>,
+        hops: u8,
+    ) -> Self {
         Self {
             interface: advertise.interface,
             source: advertise.source,
             destination: advertise.destination,
             ttl: Some(TTL - hops),
-            payload: Arc::clone(&advertise.payload),
+            payload,
             priority: advertise.priority,
             noise: false,
             from,
@@ -41,15 +47,15 @@ impl Parcel {
         }
     }
 
-    pub(crate) fn packet(&self) -> Packet<'_> {
+    /// What a host that reads it at this time of its clock hands over.
+    pub(crate) fn packet(&self, at: UnixTime) -> Packet<'_> {
         Packet {
             interface: self.interface,
             source: self.source,
             destination: self.destination,
             ttl: self.ttl,
             payload: &self.payload,
-            // Only signatures have to do with the wall clock, and nobody signs here.
-            at: UnixTime::from_nanos(0),
+            at,
         }
     }
 

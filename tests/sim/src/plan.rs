@@ -1,5 +1,6 @@
 //! What a seed makes of the world: every option of every host, and which faults happen.
 
+mod authentication;
 mod faults;
 mod instances;
 mod options;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use vrrp::{CheckConfig, CheckId, InterfaceId, Link, OnError, RouterConfig};
 
+pub(crate) use authentication::change_key;
 pub(crate) use faults::{Faults, Incident};
 
 use crate::draw::Draw;
@@ -35,6 +37,8 @@ pub struct Plan {
     pub(crate) hops: u8,
     /// Whether advertisements of somebody else are among the noise, because nobody accepts them.
     pub(crate) strangers: bool,
+    /// How far the clocks of two hosts are apart, at most.
+    pub(crate) clock_spread: Duration,
 }
 
 #[derive(Clone, Debug)]
@@ -104,6 +108,7 @@ impl Plan {
         } else if strangers {
             options::accept_nobody_else(&mut configs, &sources);
         }
+        let clock_spread = authentication::clock_spread(&configs);
         let hosts = configs.into_iter().zip(sources);
         let hosts: Vec<_> = hosts
             .map(|(config, sources)| HostPlan { config, sources })
@@ -127,6 +132,7 @@ impl Plan {
             unrest,
             hops,
             strangers,
+            clock_spread,
         }
     }
 
@@ -159,6 +165,7 @@ impl Plan {
             unrest: Duration::ZERO,
             hops: 0,
             strangers: false,
+            clock_spread: Duration::ZERO,
         }
     }
 }

@@ -142,7 +142,9 @@ fn settles_within(plan: &Plan) -> Duration {
         .map(|check| check.interval + check.settles_within())
         .max();
     let waits = grace.max(checks).unwrap_or_default() + delay.unwrap_or_default();
-    starts + under_way(plan) + waits + offers + plan.calm.lateness * 4
+    // What a host signed before its clock was set back, and it lost power, keeps it out for as long.
+    let clocks = plan.clock_spread;
+    starts + clocks + under_way(plan) + waits + offers + plan.calm.lateness * 4
 }
 
 /// How long a packet sent in the first phase, or its double, is on its way at most.

@@ -303,6 +303,9 @@ impl World {
             &mut self.marks,
         );
         let (actions, stopped) = result.map_err(|breach| self.violation(host, breach))?;
+        for (interface, from) in std::mem::take(&mut self.hosts[host].unauthentic) {
+            self.network.disturb(self.now, interface, from, host);
+        }
         self.perform(host, actions)?;
         if stopped {
             if self.hosts[host].router.is_none() {

@@ -3,12 +3,12 @@
 use std::num::NonZeroU8;
 use std::time::Duration;
 
-use vrrp::{Command, InstanceId, InterfaceId, Link, Outcome};
+use vrrp::{Command, InstanceId, InterfaceId, Link, Outcome, Signer};
 
 use super::{Happening, Repair, Violation, World, name};
 use crate::host::{Doom, Health};
 use crate::marks::Mark;
-use crate::plan::{Incident, Sources};
+use crate::plan::{Incident, Sources, change_key};
 
 impl World {
     /// Starts every host at about the same time, its checks, and the incidents of the plan.
@@ -16,6 +16,7 @@ impl World {
         for host in 0..self.hosts.len() {
             let at = self.now + self.draw.tenths(self.plan.unit, 0..=40);
             self.schedule(at, Happening::Boot { host });
+            self.hosts[host].clock = self.draw.between(Duration::ZERO, self.plan.clock_spread);
             for check in self.plan.checks.clone() {
                 let at = self.now + self.draw.between(Duration::ZERO, check.interval);
                 let check = check.id;
@@ -108,6 +109,11 @@ impl World {
             Incident::CheckTurns => self.turn_check(host),
             Incident::Command => self.draw_command(host),
             Incident::Reload => self.reload(host),
+            Incident::ClockStep => {
+                self.mark(Mark::ClockStep);
+                let spread = self.plan.clock_spread;
+                self.hosts[host].clock = self.draw.between(Duration::ZERO, spread);
+            }
             Incident::Theft => {
                 let claimed: Vec<_> = self.hosts[host].claimed.keys().copied().collect();
                 for instance in claimed {
@@ -134,7 +140,8 @@ impl World {
             | Incident::CheckTurns
             | Incident::Theft
             | Incident::Command
-            | Incident::Reload => {}
+            | Incident::Reload
+            | Incident::ClockStep => {}
         }
         Ok(())
     }
@@ -217,6 +224,8 @@ impl World {
                 .note(self.now, name(host), format_args!("loses power"));
         }
         self.hosts[host].claimed.clear();
+        // What it signed last is forgotten.
+        self.hosts[host].signer = Signer::default();
         self.hosts[host].stalled_until = None;
         self.look_at(host);
     }
@@ -269,6 +278,9 @@ impl World {
                     instance.priority = priority;
                 }
             }
+        }
+        for (_, instance) in &mut config.instances {
+            change_key(&mut self.draw, &mut instance.authentication);
         }
         let priorities = config.instances.iter().map(|(_, config)| config.priority);
         let priorities: Vec<_> = priorities.collect();

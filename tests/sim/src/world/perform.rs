@@ -153,7 +153,15 @@ impl World {
         } else {
             self.plan.hops
         };
-        let parcel = Parcel::new(self.now, from, &advertise, hops);
+        let wall = self.hosts[from].wall(self.now);
+        let payload = self.hosts[from].signer.datagram(&advertise, wall);
+        if advertise.signing.is_some() {
+            self.marks.hit(Mark::Signed);
+        }
+        if advertise.payload[0] >> 4 == 2 && advertise.payload[4] == 1 {
+            self.marks.hit(Mark::Password);
+        }
+        let parcel = Parcel::new(self.now, from, &advertise, payload.into(), hops);
         for to in 0..self.hosts.len() {
             if to == from || !self.is_for(&advertise, to) {
                 continue;
