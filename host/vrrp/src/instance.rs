@@ -203,16 +203,13 @@ impl Instance {
             return Some(self.link_news(change));
         }
         let announcer = self.announcer();
-        let timing = self.timing();
+        let too_long = self.was_silent_too_long(now);
         if let Machine::Active(active) = &mut self.machine {
             active.announcements.timeout(now, announcer, out);
             match active.yielding() {
                 Some(yielding) if yielding.until <= now => self.not_taken(now, yielding, out),
-                Some(_) => {}
-                None if active.silence(now) >= timing.patience_of_peers() => {
-                    self.listen_before_speaking(now, out);
-                }
-                None => {}
+                None if too_long => self.listen_before_speaking(now, out),
+                Some(_) | None => {}
             }
         }
         if let Machine::Active(active) = &mut self.machine

@@ -32,6 +32,8 @@ pub(crate) struct Host {
     pub(crate) generation: u64,
     pub(crate) stalled_until: Option<Instant>,
     pub(crate) awake_since: Instant,
+    /// When it last began to read another configuration, or had read it.
+    pub(crate) reloaded: Instant,
     /// How far its clock is ahead of the one that is most behind.
     pub(crate) clock: Duration,
     /// What its router and its supervisor sign with: one tells the other what the last number was.
@@ -105,6 +107,7 @@ impl Host {
             generation: 0,
             stalled_until: None,
             awake_since: Instant::from_nanos(0),
+            reloaded: Instant::from_nanos(0),
             clock: Duration::ZERO,
             signer: Signer::default(),
             unauthentic: Vec::new(),
@@ -203,8 +206,9 @@ impl Host {
     }
 
     /// Another configuration from now on, also for routers to come.
-    pub(crate) fn reload(&mut self, config: RouterConfig, wake: Instant) {
+    pub(crate) fn reload(&mut self, config: RouterConfig, now: Instant, wake: Instant) {
         self.plan.config = config.clone();
+        self.reloaded = now;
         if let Some(router) = &mut self.router {
             router.inbox.reload = Some(config);
             router.wake_by(wake);
@@ -255,6 +259,9 @@ impl Host {
             let early = router.watched.handle_timeout(now)?;
             router.check_nothing_waits(&early)?;
             actions.extend(early);
+        }
+        if router.inbox.reload.is_some() {
+            self.reloaded = now;
         }
         let unauthentic = router.read((now, wall), &mut actions, rig, marks)?;
         self.unauthentic.extend(unauthentic);

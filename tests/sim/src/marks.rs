@@ -51,6 +51,7 @@ marks! {
     Signed "an advertisement was signed",
     Password "an advertisement had a password",
     Unauthentic "an honest advertisement was not authentic any more",
+    ComesOrGoes "an instance was taken away or brought back by a reload",
     Theft "a virtual address was removed by somebody",
     Lost "a packet was lost",
     Delayed "a packet was late",

@@ -4,14 +4,18 @@ mod authentication;
 mod faults;
 mod instances;
 mod options;
+pub(crate) mod reload;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use vrrp::{CheckConfig, CheckId, InterfaceId, Link, OnError, RouterConfig};
+use vrrp::{
+    CheckConfig, CheckId, InstanceConfig, InstanceId, InterfaceId, Link, OnError, RouterConfig,
+};
 
-pub(crate) use authentication::change_key;
+use authentication::change_key;
 pub(crate) use faults::{Faults, Incident};
 
 use crate::draw::Draw;
@@ -39,6 +43,8 @@ pub struct Plan {
     pub(crate) strangers: bool,
     /// How far the clocks of two hosts are apart, at most.
     pub(crate) clock_spread: Duration,
+    /// The longest interval that a reload has made some host advertise.
+    pub(crate) longest: BTreeMap<InstanceId, Duration>,
 }
 
 #[derive(Clone, Debug)]
@@ -46,6 +52,8 @@ pub(crate) struct HostPlan {
     pub(crate) config: RouterConfig,
     /// By interface.
     pub(crate) sources: Vec<Sources>,
+    /// Instances that a reload took away, and another one may bring back.
+    pub(crate) shelf: Vec<(InstanceId, InstanceConfig)>,
 }
 
 /// The addresses that a host may advertise from on an interface: those it starts with, and those it may be given.
@@ -111,7 +119,11 @@ impl Plan {
         let clock_spread = authentication::clock_spread(&configs);
         let hosts = configs.into_iter().zip(sources);
         let hosts: Vec<_> = hosts
-            .map(|(config, sources)| HostPlan { config, sources })
+            .map(|(config, sources)| HostPlan {
+                config,
+                sources,
+                shelf: Vec::new(),
+            })
             .collect();
         let mut faults = Faults::draw(&mut draw, unit);
         if unicast {
@@ -133,6 +145,7 @@ impl Plan {
             hops,
             strangers,
             clock_spread,
+            longest: BTreeMap::new(),
         }
     }
 
@@ -147,6 +160,7 @@ impl Plan {
         let hosts = (1..).zip(configs).map(|(rank, config)| HostPlan {
             config,
             sources: vec![Sources::of(0, rank)],
+            shelf: Vec::new(),
         });
         Self {
             seed: 0,
@@ -166,6 +180,7 @@ impl Plan {
             hops: 0,
             strangers: false,
             clock_spread: Duration::ZERO,
+            longest: BTreeMap::new(),
         }
     }
 }

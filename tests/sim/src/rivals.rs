@@ -199,6 +199,8 @@ fn check_pair(
         loser.1.rank_since,
         hosts[winner.0].awake_since,
         hosts[loser.0].awake_since,
+        hosts[winner.0].reloaded,
+        hosts[loser.0].reloaded,
         network.disturbed(winner.1.view.interface, winner.0, loser.0),
     ]
     .into_iter()

@@ -89,6 +89,8 @@ pub(crate) struct Timers {
     /// A router that it would lose a tie against: since when it was heard, and when last.
     rival: Option<(Instant, Instant)>,
     running: Running,
+    /// Since when it is silent, if that was too long when another interval began.
+    late: Option<Instant>,
     /// For how long the host was told to wait for peers before it stops.
     grace: Option<Duration>,
 }
@@ -105,6 +107,8 @@ enum Running {
         spared: Duration,
         /// Active_Adver_Interval then.
         interval: Duration,
+        /// Whether an Active router was heard since then.
+        heard: bool,
         /// When the Active router gave up after that.
         released: Option<Instant>,
         /// When it no longer follows an Active router with a lower priority.
@@ -117,8 +121,10 @@ enum Running {
     Adver {
         /// The last advertisements, the latest one last.
         sent: [Option<Instant>; 4],
-        /// Since when an answer is owed.
+        /// When an answer is owed.
         asked: Option<Instant>,
+        /// When the next one is due, where another interval has begun since the last one.
+        next: Option<Instant>,
     },
 }
 
@@ -137,6 +143,7 @@ impl Timers {
         Self {
             membership,
             rival: None,
+            late: None,
             config: config.clone(),
             running: Running::Nothing,
             grace: None,
@@ -158,6 +165,9 @@ impl Timers {
 
     /// Since when it is silent, if that is for so long that a peer may have taken over.
     pub(crate) fn late_since(&self, now: Instant) -> Option<Instant> {
+        if self.late.is_some() {
+            return self.late;
+        }
         let Running::Adver { sent, .. } = self.running else {
             return None;
         };
@@ -165,9 +175,36 @@ impl Timers {
         (now.saturating_duration_since(last) >= patience_of_peers(&self.config)).then_some(last)
     }
 
-    /// Its priority is another one from now on.
-    pub(crate) fn set_priority(&mut self, priority: std::num::NonZeroU8) {
-        self.config.priority = priority;
+    /// It goes on with another configuration. Another interval begins now: a Backup that has heard nobody waits anew, and an
+    /// Active one tells its peers at once, unless it was silent for too long by the old one.
+    pub(crate) fn reconfigure(&mut self, now: Instant, config: &InstanceConfig) {
+        let late = self.late_since(now);
+        let before = std::mem::replace(&mut self.config, config.clone());
+        let interval = config.advertisement_interval;
+        if before.advertisement_interval == interval {
+            return;
+        }
+        match &mut self.running {
+            Running::Nothing | Running::Yielding { .. } => {}
+            Running::ActiveDown {
+                since,
+                missed,
+                spared,
+                interval: learned,
+                heard,
+                ..
+            } => {
+                if !*heard || config.version == Version::V2 {
+                    (*since, *learned, *spared) = (now, interval, Duration::ZERO);
+                    *missed = config.down_after.get().into();
+                }
+            }
+            Running::Adver { .. } if late.is_some() => self.late = late,
+            Running::Adver { sent, next, .. } => {
+                *sent = [None, None, None, Some(now)];
+                *next = Some(now);
+            }
+        }
     }
 
     pub(crate) fn config(&self) -> &InstanceConfig {
@@ -192,11 +229,10 @@ impl Timers {
                 Some(skewed.map_or(silent, |skewed| skewed.min(silent)))
             }
             Running::Yielding { until } => Some(until),
-            Running::Adver { sent, asked } => {
+            Running::Adver { sent, asked, next } => {
                 let interval = self.config.advertisement_interval;
                 let regular = sent.into_iter().flatten().max().map(|last| last + interval);
-                let answer = asked.map(|at| at + interval / ANSWERS_PER_INTERVAL);
-                regular.into_iter().chain(answer).min()
+                next.or(regular).into_iter().chain(asked).min()
             }
         }
     }
@@ -263,12 +299,13 @@ impl Timers {
                 } else {
                     self.learn(advertisement);
                 }
-                if let Running::Adver { sent, asked } = &mut self.running {
+                if let Running::Adver { sent, asked, .. } = &mut self.running {
                     let answered = sent.contains(&Some(now));
                     // RFC 3768 §6.4.3 leaves a router that loses without an answer.
                     if !answered && !defers && (priority == 0 || self.config.version == Version::V3)
                     {
-                        asked.get_or_insert(now);
+                        let patience = self.config.advertisement_interval / ANSWERS_PER_INTERVAL;
+                        asked.get_or_insert(now + patience);
                     }
                 }
             }
@@ -312,8 +349,10 @@ impl Timers {
             interval,
             released,
             preempt_at,
+            heard,
         } = &mut self.running
         {
+            *heard = true;
             let is_lower = priority < before.priority;
             if priority == 0 {
                 released.get_or_insert(now);
@@ -361,7 +400,11 @@ impl Timers {
 
     /// A router that stopped being Active begins to follow the one it heard.
     fn learn(&mut self, advertisement: &Advertisement) {
-        if let Running::ActiveDown { interval, .. } = &mut self.running {
+        if let Running::ActiveDown {
+            interval, heard, ..
+        } = &mut self.running
+        {
+            *heard = true;
             *interval = learned(&self.config, advertisement.interval);
         }
     }
@@ -389,16 +432,17 @@ impl Timers {
             self.running = Running::Adver {
                 sent: [None, None, None, Some(now)],
                 asked: None,
+                next: None,
             };
             return Ok(());
         }
-        let Running::Adver { sent, asked } = &mut self.running else {
+        let Running::Adver { sent, asked, next } = &mut self.running else {
             // The one that precedes the claim.
             return Ok(());
         };
         let [_, second, third, last] = *sent;
         *sent = [second, third, last, Some(now)];
-        *asked = None;
+        (*asked, *next) = (None, None);
         // One that was due long ago, the next one in its rhythm and an answer may come at once, but no fourth.
         if let Some(first) = sent[0] {
             let span = now.saturating_duration_since(first);
@@ -425,6 +469,7 @@ impl Timers {
                 "{transition:?} at {now:?}, although it was silent for too long since {last:?}"
             );
         }
+        self.late = None;
         if transition.after == State::Active {
             self.rival = None;
         }
@@ -439,12 +484,14 @@ impl Timers {
                 },
                 spared: self.spared(transition),
                 interval: self.config.advertisement_interval,
+                heard: false,
                 released: None,
                 preempt_at: None,
             },
             State::Active => Running::Adver {
                 sent: [None, None, None, Some(now)],
                 asked: None,
+                next: None,
             },
         };
         Ok(())

@@ -304,8 +304,15 @@ impl Watched {
         }
     }
 
-    /// Takes the actions, and holds each against every promise.
+    /// Takes the actions, and holds each and what they come to against every promise.
     fn drain(&mut self, now: Instant) -> Result<Vec<Action>, Breach> {
+        let actions = self.take(now)?;
+        self.check_settled()?;
+        Ok(actions)
+    }
+
+    /// Takes the actions, and holds each against every promise.
+    fn take(&mut self, now: Instant) -> Result<Vec<Action>, Breach> {
         let mut actions = Vec::new();
         while let Some(action) = self.router.poll_action() {
             promise!(
@@ -328,11 +335,16 @@ impl Watched {
             }
             actions.push(action);
         }
+        Ok(actions)
+    }
+
+    /// What must hold whenever all actions are taken.
+    fn check_settled(&mut self) -> Result<(), Breach> {
         self.contract.settled(&self.router)?;
         for id in self.timers.keys() {
             self.check_takes_part(*id)?;
         }
-        Ok(actions)
+        Ok(())
     }
 
     fn actives(&self) -> Vec<InstanceId> {

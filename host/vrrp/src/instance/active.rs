@@ -94,9 +94,8 @@ impl Active {
     /// Nobody took the addresses: they are advertised from now on, at once.
     pub(super) fn keep(&mut self, now: Instant) {
         self.yielding = None;
-        self.adver_timer = now;
         // It was silent of its own will.
-        self.last_sent = now;
+        self.advertise_now(now);
     }
 
     /// Whether it is too early to lose a tie, because the first member of the sync group has to decide it.
@@ -120,9 +119,10 @@ impl Active {
         now.saturating_duration_since(since) < timing.patience_with_first_member()
     }
 
-    /// Another interval counts from now on; the next advertisement is never later than it was.
-    pub(super) fn set_interval(&mut self, now: Instant, interval: Duration) {
-        self.adver_timer = self.adver_timer.min(now + interval);
+    /// Another interval counts from now on, which the peers are to learn at once: until then they wait by the old one.
+    pub(super) fn advertise_now(&mut self, now: Instant) {
+        self.adver_timer = now;
+        self.last_sent = now;
     }
 
     /// Answers a router that gave up or that loses. True when the answer is to be sent now; otherwise one is owed, however many ask.

@@ -133,6 +133,7 @@ impl Instance {
         out: &mut Outbox,
     ) {
         let timing = self.timing();
+        let silent_too_long = self.was_silent_too_long(now);
         let Machine::Active(active) = &mut self.machine else {
             return;
         };
@@ -162,7 +163,7 @@ impl Instance {
             return;
         }
         // RFC 9568 asserts itself to a router that loses; RFC 3768 is silent.
-        if active.silence(now) >= timing.patience_of_peers() {
+        if silent_too_long {
             // An answer would speak before anybody was listened to.
             let preemption = self.preemption();
             self.listen_before_speaking(now, out);

@@ -1,6 +1,5 @@
 //! What goes wrong, and its end.
 
-use std::num::NonZeroU8;
 use std::time::Duration;
 
 use vrrp::{Command, InstanceId, InterfaceId, Link, Outcome, Signer};
@@ -8,7 +7,7 @@ use vrrp::{Command, InstanceId, InterfaceId, Link, Outcome, Signer};
 use super::{Happening, Repair, Violation, World, name};
 use crate::host::{Doom, Health};
 use crate::marks::Mark;
-use crate::plan::{Incident, Sources, change_key};
+use crate::plan::{Incident, Sources, reload};
 
 impl World {
     /// Starts every host at about the same time, its checks, and the incidents of the plan.
@@ -267,31 +266,21 @@ impl World {
         self.hosts[host].report(check, wake, &mut self.marks);
     }
 
-    /// A host reads its configuration again: the same, or one with another priority for all that is not an owner's.
+    /// A host reads its configuration again, which may be another one.
     fn reload(&mut self, host: usize) {
         self.mark(Mark::Reload);
-        let mut config = self.plan.hosts[host].config.clone();
-        if self.draw.chance(600) {
-            let priority = NonZeroU8::MIN.saturating_add(self.draw.number(0..=253));
-            for (_, instance) in &mut config.instances {
-                if instance.priority != NonZeroU8::MAX {
-                    instance.priority = priority;
-                }
-            }
-        }
-        for (_, instance) in &mut config.instances {
-            change_key(&mut self.draw, &mut instance.authentication);
-        }
-        let priorities = config.instances.iter().map(|(_, config)| config.priority);
-        let priorities: Vec<_> = priorities.collect();
+        let change = reload::Change::draw(&mut self.draw, &mut self.plan, host);
+        let config = self.plan.hosts[host].config.clone();
         self.timeline.note(
             self.now,
             name(host),
-            format_args!("reads its configuration, with priorities {priorities:?}"),
+            format_args!("reads its configuration: {change}"),
         );
-        self.plan.hosts[host].config = config.clone();
-        let wake = self.notice();
-        self.hosts[host].reload(config, wake);
+        if change.comes_or_goes() {
+            self.mark(Mark::ComesOrGoes);
+        }
+        let (now, wake) = (self.now, self.notice());
+        self.hosts[host].reload(config, now, wake);
     }
 
     fn draw_command(&mut self, host: usize) {
