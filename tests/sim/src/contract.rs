@@ -249,6 +249,7 @@ impl Ledger {
     fn release(&mut self) -> Result<(), Breach> {
         promise!(self.claimed, "released without being claimed");
         self.claimed = false;
+        self.claims_again = false;
         Ok(())
     }
 

@@ -89,8 +89,8 @@ pub(crate) struct Timers {
     /// A router that it would lose a tie against: since when it was heard, and when last.
     rival: Option<(Instant, Instant)>,
     running: Running,
-    /// Since when it is silent, if that was too long when another interval began.
-    late: Option<Instant>,
+    /// Since when it is silent, if that was too long when another interval began, and the one before.
+    late: Option<(Instant, Duration)>,
     /// For how long the host was told to wait for peers before it stops.
     grace: Option<Duration>,
 }
@@ -165,8 +165,8 @@ impl Timers {
 
     /// Since when it is silent, if that is for so long that a peer may have taken over.
     pub(crate) fn late_since(&self, now: Instant) -> Option<Instant> {
-        if self.late.is_some() {
-            return self.late;
+        if let Some((since, _)) = self.late {
+            return Some(since);
         }
         let Running::Adver { sent, .. } = self.running else {
             return None;
@@ -199,7 +199,9 @@ impl Timers {
                     *missed = config.down_after.get().into();
                 }
             }
-            Running::Adver { .. } if late.is_some() => self.late = late,
+            Running::Adver { .. } if late.is_some() => {
+                self.late = late.map(|since| (since, before.advertisement_interval));
+            }
             Running::Adver { sent, next, .. } => {
                 *sent = [None, None, None, Some(now)];
                 *next = Some(now);
@@ -469,7 +471,7 @@ impl Timers {
                 "{transition:?} at {now:?}, although it was silent for too long since {last:?}"
             );
         }
-        self.late = None;
+        let late = self.late.take();
         if transition.after == State::Active {
             self.rival = None;
         }
@@ -483,7 +485,7 @@ impl Timers {
                     self.config.down_after.get().into()
                 },
                 spared: self.spared(transition),
-                interval: self.config.advertisement_interval,
+                interval: late.map_or(self.config.advertisement_interval, |(_, before)| before),
                 heard: false,
                 released: None,
                 preempt_at: None,

@@ -13,8 +13,9 @@ impl Instance {
             return;
         }
         let other_interval = self.config.advertisement_interval != config.advertisement_interval;
-        if other_interval && self.was_silent_too_long(now) {
-            // By the old interval, which is what the peers know.
+        // By the old interval, which is what the peers know; and that is how long it takes to hear one of them.
+        let listens = other_interval && self.was_silent_too_long(now);
+        if listens {
             self.listen_before_speaking(now, out);
         }
         let before = core::mem::replace(&mut self.config, config);
@@ -26,7 +27,7 @@ impl Instance {
             Machine::Backup(backup) => {
                 // What was learned from a living Active router still holds.
                 let is_own = config.version == Version::V2 || matches!(backup.heard, Heard::Nobody);
-                if is_own && other_interval {
+                if is_own && other_interval && !listens {
                     let timing = self.timing();
                     if let Machine::Backup(backup) = &mut self.machine {
                         backup.restart(now, timing.own_interval, timing);
