@@ -64,7 +64,7 @@ pub struct Desired {
 pub enum NetlinkEvent {
     /// An interface's state: once at the start for each watched name, also when there is no such interface, then whenever it changes.
     Link(LinkState),
-    /// A desired object is in place.
+    /// A desired object is in place. Told again when another owner takes it over.
     Present {
         /// What it is.
         object: Object,

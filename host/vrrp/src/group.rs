@@ -3,6 +3,10 @@
 //! No RFC has them; every implementation does, because a router that forwards in on one side has to forward out on the
 //! other. A member that could not take part keeps the others from it, one that stops being Active takes the others
 //! along, and its timer alone takes nothing over: all have to be due.
+//!
+//! Which of two equal routers has the higher address may differ from link to link. Two groups that took over at the same
+//! moment would each lose another member, take the rest of it along, and do so again and again: so a tie is for the first member
+//! to lose, and the others wait for that for a while ([`Membership`]).
 
 use alloc::vec::Vec;
 
@@ -36,6 +40,14 @@ impl Group {
         &self.members
     }
 
+    pub(crate) fn membership(&self, member: InstanceId) -> Membership {
+        if self.members.first() == Some(&member) {
+            Membership::First
+        } else {
+            Membership::Other
+        }
+    }
+
     /// The state that users see, and the number of its last change.
     pub(crate) fn state(&self) -> (State, u64) {
         (self.state, self.sequence)
@@ -50,6 +62,14 @@ impl Group {
         self.sequence += 1;
         Some(core::mem::replace(&mut self.state, after))
     }
+}
+
+/// What an instance is in its sync group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Membership {
+    /// The member that decides ties for all of them.
+    First,
+    Other,
 }
 
 /// What the others of a group make of one of them.

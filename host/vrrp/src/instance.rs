@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use crate::authentication::HighWaterMarks;
 use crate::config::Family;
+use crate::group::Membership;
 use crate::outbox::Outbox;
 use crate::{
     Action, AddressChange, AuthenticationFailure, CheckId, Deadline, InstanceConfig,
@@ -44,8 +45,8 @@ pub(crate) struct Instance {
     id: InstanceId,
     config: InstanceConfig,
     family: Family,
-    /// Whether it is Active together with others or not at all.
-    in_group: bool,
+    /// What it is in the sync group that it is Active together with or not at all.
+    membership: Option<Membership>,
     /// Between Startup and Shutdown.
     running: bool,
     /// Until when it stays out of elections after Startup; `None` when that is over.
@@ -80,7 +81,7 @@ impl Instance {
         Self {
             id,
             family,
-            in_group: false,
+            membership: None,
             running: false,
             start_at: None,
             links: Links::new(&config),
@@ -102,9 +103,13 @@ impl Instance {
         }
     }
 
-    /// Whether it is Active together with others or not at all.
-    pub(crate) fn set_in_group(&mut self, in_group: bool) {
-        self.in_group = in_group;
+    pub(crate) fn membership(&self) -> Option<Membership> {
+        self.membership
+    }
+
+    /// Takes in what it is in a sync group, or that it is in none.
+    pub(crate) fn set_membership(&mut self, membership: Option<Membership>) {
+        self.membership = membership;
         if let Machine::Backup(backup) = &mut self.machine {
             // Whoever held it back may not be there any more.
             backup.held = false;
@@ -198,16 +203,13 @@ impl Instance {
             return Some(self.link_news(change));
         }
         let announcer = self.announcer();
-        let timing = self.timing();
+        let too_long = self.was_silent_too_long(now);
         if let Machine::Active(active) = &mut self.machine {
             active.announcements.timeout(now, announcer, out);
             match active.yielding() {
                 Some(yielding) if yielding.until <= now => self.not_taken(now, yielding, out),
-                Some(_) => {}
-                None if active.silence(now) >= timing.patience_of_peers() => {
-                    self.listen_before_speaking(now, out);
-                }
-                None => {}
+                None if too_long => self.listen_before_speaking(now, out),
+                Some(_) | None => {}
             }
         }
         if let Machine::Active(active) = &mut self.machine

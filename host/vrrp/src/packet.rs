@@ -97,6 +97,24 @@ impl Advertisement {
         Self::parse_covered(payload, payload, source, destination)
     }
 
+    /// As [`parse`](Self::parse), for a payload that may be signed: the trailer is left out of the message, and not verified.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub fn parse_signed(
+        payload: &[u8],
+        source: IpAddr,
+        destination: IpAddr,
+    ) -> Result<Self, Discard> {
+        let message = split_trailer(payload, source).map_or(payload, |(message, _)| message);
+        Self::parse_covered(
+            message,
+            covered(message, payload, source),
+            source,
+            destination,
+        )
+    }
+
     /// As [`parse`](Self::parse), for a `message` with a checksum that covers it and maybe more.
     pub(crate) fn parse_covered(
         message: &[u8],
@@ -220,6 +238,14 @@ impl Advertisement {
                     .to_be_bytes()
             }
         }
+    }
+}
+
+/// What the checksum of a message with a trailer covers: over IPv4 it ends where the message does.
+pub(crate) fn covered<'a>(message: &'a [u8], payload: &'a [u8], source: IpAddr) -> &'a [u8] {
+    match source {
+        IpAddr::V4(_) => message,
+        IpAddr::V6(_) => payload,
     }
 }
 

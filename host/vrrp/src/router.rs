@@ -234,17 +234,18 @@ impl Router {
         if config.members.len() < 2 {
             return Err(GroupError::TooSmall(config.members.len()));
         }
-        for member in &config.members {
+        let group = Group::new(config);
+        for member in group.members() {
             let instance = self
                 .instances
                 .get_mut(member)
                 .ok_or(GroupError::UnknownInstance(*member))?;
-            instance.set_in_group(true);
+            instance.set_membership(Some(group.membership(*member)));
             if self.group_of.insert(*member, id).is_some() {
                 return Err(GroupError::MemberTwice(*member));
             }
         }
-        match self.groups.insert(id, Group::new(config)) {
+        match self.groups.insert(id, group) {
             Some(_) => Err(GroupError::NumberTaken),
             None => Ok(()),
         }

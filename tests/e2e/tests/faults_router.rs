@@ -120,7 +120,9 @@ fn sigterm_and_sigint_give_everything_away_and_end_well() {
         let took = elapsed(told_at, SystemTime::now());
         println!("{name}: ended with {status} after {took:?}");
         assert_eq!(status.code(), Some(0), "{daemon}");
-        assert!(took < Duration::from_secs(1), "{daemon}");
+        // None of the time-outs ended it, of which the shortest is the router's for what it releases. The rest is the
+        // kernel's: it closes a packet socket after a grace period of RCU, which takes longer the busier the machine is.
+        assert!(took < Duration::from_secs(2), "{daemon}");
         wait_for_end(pids);
         assert!(!daemon.control().exists());
         assert!(!stage.first.has_address(SHARED).unwrap());

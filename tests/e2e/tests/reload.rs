@@ -157,8 +157,16 @@ fn an_address_moves_between_two_instances_without_being_away() {
     })
     .unwrap();
     let watch = stage.first.watch_addresses().unwrap();
+    let capture = stage.segment.capture().unwrap();
+    let reloaded_at = SystemTime::now();
     reload(&daemon, &with(&[SHARED], &[OTHER, third]));
     daemon.wait_for_advertisements("VI_2", 3);
+    let frames = capture.stop().unwrap();
+    assert!(
+        announced(&frames, third, reloaded_at).is_some(),
+        "who has it now tells the link, and repeats that as configured\n{daemon}"
+    );
+    assert_eq!(announced(&frames, SHARED, reloaded_at), None);
     let status = daemon.status().unwrap();
     assert_eq!(
         status["instances"]["VI_2"]["virtual-addresses"],

@@ -38,26 +38,13 @@ struct Ledger {
     claims: u64,
     /// The last batch of actions ended with a priority 0, and it is Active still: it yields.
     offered: bool,
+    /// Its list of addresses is another one, which it is about to claim.
+    claims_again: bool,
 }
 
 impl Contract {
     pub(crate) fn new(config: &vrrp::RouterConfig) -> Self {
-        let ledger = |(id, config): &(InstanceId, InstanceConfig)| {
-            let ledger = Ledger {
-                config: config.clone(),
-                state: State::Initialize,
-                claimed: false,
-                sequence: 0,
-                advertised: None,
-                last_destination: destinations(config).last().copied(),
-                destinations: destinations(config),
-                sent: 0,
-                sent_with_priority_zero: 0,
-                claims: 0,
-                offered: false,
-            };
-            (*id, ledger)
-        };
+        let ledger = |(id, config): &(InstanceId, InstanceConfig)| (*id, Ledger::new(config));
         let pending = |(id, _): &(CheckId, _)| (*id, Standing::Pending);
         Self {
             instances: config.instances.iter().map(ledger).collect(),
@@ -65,6 +52,35 @@ impl Contract {
             together: Together::new(config),
             stopped: false,
         }
+    }
+
+    /// Another configuration begins: what is in it is expected from now on.
+    pub(crate) fn begin(&mut self, config: &vrrp::RouterConfig) {
+        for (id, config) in &config.instances {
+            let known = self.instances.entry(*id);
+            let ledger = known.or_insert_with(|| Ledger::new(config));
+            ledger.claims_again = ledger.claimed && ledger.config.addresses != config.addresses;
+            ledger.config = config.clone();
+        }
+    }
+
+    /// What is not in it has ended.
+    pub(crate) fn end(&mut self, config: &vrrp::RouterConfig) -> Result<(), Breach> {
+        let is_there = |id: &InstanceId| config.instances.iter().any(|(other, _)| other == id);
+        for (id, ledger) in &self.instances {
+            promise!(
+                is_there(id) || (ledger.state == State::Initialize && !ledger.claimed),
+                "{id:?} is gone, but it was last said to be {}",
+                ledger.state
+            );
+            promise!(
+                !ledger.claims_again,
+                "{id:?} has another list of addresses and does not claim them"
+            );
+        }
+        self.instances.retain(|id, _| is_there(id));
+        self.together.follow(config);
+        Ok(())
     }
 
     /// Takes note that the router was told to stop, and has done what it does for that.
@@ -140,6 +156,23 @@ impl Contract {
 }
 
 impl Ledger {
+    fn new(config: &InstanceConfig) -> Self {
+        Self {
+            config: config.clone(),
+            state: State::Initialize,
+            claimed: false,
+            sequence: 0,
+            advertised: None,
+            last_destination: destinations(config).last().copied(),
+            destinations: destinations(config),
+            sent: 0,
+            sent_with_priority_zero: 0,
+            claims: 0,
+            offered: false,
+            claims_again: false,
+        }
+    }
+
     fn advertise(&mut self, advertise: &Advertise) -> Result<(), Breach> {
         let instance = advertise.instance;
         // Make before break: what was offered may be offered again, and what nobody took is advertised again. When it
@@ -201,6 +234,10 @@ impl Ledger {
     }
 
     fn claim(&mut self) -> Result<(), Breach> {
+        if std::mem::take(&mut self.claims_again) {
+            promise!(self.claimed, "another list of addresses is claimed twice");
+            return Ok(());
+        }
         promise!(!self.claimed, "claimed twice");
         // RFC 9568 §6.4.2: the advertisement goes first.
         promise!(self.advertised.is_some(), "claimed before it is advertised");
@@ -212,6 +249,7 @@ impl Ledger {
     fn release(&mut self) -> Result<(), Breach> {
         promise!(self.claimed, "released without being claimed");
         self.claimed = false;
+        self.claims_again = false;
         Ok(())
     }
 

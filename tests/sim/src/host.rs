@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use vrrp::{
-    Action, AddressChange, CheckId, Command, Event, InstanceId, Instant, Link, Outcome, Report,
-    RouterConfig, State, Why,
+    Action, AddressChange, CheckId, Command, Discard, Event, InstanceId, Instant, InterfaceId,
+    Link, Outcome, Report, RouterConfig, Signer, State, UnixTime, Why,
 };
 
 use crate::breach::{Breach, promise};
@@ -32,6 +32,14 @@ pub(crate) struct Host {
     pub(crate) generation: u64,
     pub(crate) stalled_until: Option<Instant>,
     pub(crate) awake_since: Instant,
+    /// When it last began to read another configuration, or had read it.
+    pub(crate) reloaded: Instant,
+    /// How far its clock is ahead of the one that is most behind.
+    pub(crate) clock: Duration,
+    /// What its router and its supervisor sign with: one tells the other what the last number was.
+    pub(crate) signer: Signer,
+    /// From whom advertisements were refused that were honest once, and over which interface.
+    pub(crate) unauthentic: Vec<(InterfaceId, usize)>,
 }
 
 /// A router at work, and what it has not read yet.
@@ -92,14 +100,25 @@ impl Host {
             plan: host.clone(),
             router: None,
             links: links
-                .map(|(number, sources)| sources.link(vrrp::InterfaceId(number)))
+                .map(|(number, sources)| sources.link(InterfaceId(number)))
                 .collect(),
             health: plan.checks.iter().map(|check| (check.id, well)).collect(),
             claimed: BTreeMap::new(),
             generation: 0,
             stalled_until: None,
             awake_since: Instant::from_nanos(0),
+            reloaded: Instant::from_nanos(0),
+            clock: Duration::ZERO,
+            signer: Signer::default(),
+            unauthentic: Vec::new(),
         }
+    }
+
+    /// What its clock shows.
+    pub(crate) fn wall(&self, now: Instant) -> UnixTime {
+        const BEGIN: Duration = Duration::from_secs(1_800_000_000);
+        let shown = BEGIN + Duration::from_nanos(now.as_nanos()) + self.clock;
+        UnixTime::from_nanos(u64::try_from(shown.as_nanos()).unwrap_or(u64::MAX))
     }
 
     /// Starts a router, which at once takes note of Startup, before or after the first news of its interfaces.
@@ -187,8 +206,9 @@ impl Host {
     }
 
     /// Another configuration from now on, also for routers to come.
-    pub(crate) fn reload(&mut self, config: RouterConfig, wake: Instant) {
+    pub(crate) fn reload(&mut self, config: RouterConfig, now: Instant, wake: Instant) {
         self.plan.config = config.clone();
+        self.reloaded = now;
         if let Some(router) = &mut self.router {
             router.inbox.reload = Some(config);
             router.wake_by(wake);
@@ -229,6 +249,7 @@ impl Host {
         rig: Rig,
         marks: &mut Marks,
     ) -> Result<(Vec<Action>, bool), Breach> {
+        let wall = self.wall(now);
         let Some(router) = &mut self.router else {
             return Ok((Vec::new(), false));
         };
@@ -239,7 +260,11 @@ impl Host {
             router.check_nothing_waits(&early)?;
             actions.extend(early);
         }
-        router.read(now, &mut actions, rig, marks)?;
+        if router.inbox.reload.is_some() {
+            self.reloaded = now;
+        }
+        let unauthentic = router.read((now, wall), &mut actions, rig, marks)?;
+        self.unauthentic.extend(unauthentic);
         if overdue.is_some_and(|id| !router.watched.is_active(id))
             && router.overdue_takeover(now).is_none()
         {
@@ -312,16 +337,18 @@ impl Running {
         }
     }
 
+    /// Returns from whom advertisements were refused that were honest once.
     fn read(
         &mut self,
-        now: Instant,
+        (now, wall): (Instant, UnixTime),
         actions: &mut Vec<Action>,
         rig: Rig,
         marks: &mut Marks,
-    ) -> Result<(), Breach> {
+    ) -> Result<Vec<(InterfaceId, usize)>, Breach> {
+        let mut unauthentic = Vec::new();
         let inbox = std::mem::take(&mut self.inbox);
         for parcel in inbox.packets {
-            let mut packet = parcel.packet();
+            let mut packet = parcel.packet(wall);
             if rig == Rig::ForgivesTtl {
                 packet.ttl = Some(vrrp::packet::TTL);
             }
@@ -331,6 +358,15 @@ impl Running {
                 let refused = matches!(result[..], [Action::Discarded { .. }]);
                 promise!(refused, "{parcel:?} was not refused: {result:?}");
                 marks.hit(Mark::Noise);
+            } else if let [
+                Action::Discarded {
+                    discard: Discard::Authentication(_),
+                    ..
+                },
+            ] = result[..]
+            {
+                marks.hit(Mark::Unauthentic);
+                unauthentic.push((parcel.interface, parcel.from));
             }
             actions.extend(result);
         }
@@ -359,7 +395,7 @@ impl Running {
                 marks.hit(Mark::StopWithGrace);
             }
         }
-        Ok(())
+        Ok(unauthentic)
     }
 
     /// Whatever stalled a host: a packet that has arrived goes before a timer that is due.

@@ -1,6 +1,6 @@
 //! The links between the hosts, and what becomes of a packet on them.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,13 +27,19 @@ pub(crate) struct Parcel {
 }
 
 impl Parcel {
-    pub(crate) fn new(now: Instant, from: usize, advertise: &Advertise) -> Self {
+    pub(crate) fn new(
+        now: Instant,
+        from: usize,
+        advertise: &Advertise,
+        payload: Arc<[u8]>,
+        hops: u8,
+    ) -> Self {
         Self {
             interface: advertise.interface,
             source: advertise.source,
             destination: advertise.destination,
-            ttl: Some(TTL),
-            payload: Arc::clone(&advertise.payload),
+            ttl: Some(TTL - hops),
+            payload,
             priority: advertise.priority,
             noise: false,
             from,
@@ -41,20 +47,32 @@ impl Parcel {
         }
     }
 
-    pub(crate) fn packet(&self) -> Packet<'_> {
+    /// What a host that reads it at this time of its clock hands over.
+    pub(crate) fn packet(&self, at: UnixTime) -> Packet<'_> {
         Packet {
             interface: self.interface,
             source: self.source,
             destination: self.destination,
             ttl: self.ttl,
             payload: &self.payload,
-            // Only signatures have to do with the wall clock, and nobody signs here.
-            at: UnixTime::from_nanos(0),
+            at,
         }
     }
 
     /// Something like it that every router must refuse.
-    fn spoiled(&self, draw: &mut Draw) -> Self {
+    fn spoiled(&self, draw: &mut Draw, strangers: bool) -> Self {
+        if strangers && draw.chance(300) {
+            let source = match self.source {
+                IpAddr::V4(_) => Ipv4Addr::new(10, 0, 9, 9).into(),
+                IpAddr::V6(_) => Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 9, 9).into(),
+            };
+            return Self {
+                source,
+                payload: readdressed(&self.payload, self.source, source, self.destination),
+                noise: true,
+                ..self.clone()
+            };
+        }
         let mut payload = self.payload.to_vec();
         let mut ttl = self.ttl;
         match draw.number(0..=3) {
@@ -64,9 +82,9 @@ impl Parcel {
                 let at = draw.index(payload.len());
                 payload[at] ^= draw.number(1..=255);
             }
-            _ => ttl = draw.pick(&[None, Some(254), Some(0)]),
+            _ => ttl = draw.pick(&[None, ttl.map(|ttl| ttl - 1), Some(0)]),
         }
-        if Advertisement::parse(&payload, self.source, self.destination).is_ok() {
+        if Advertisement::parse_signed(&payload, self.source, self.destination).is_ok() {
             ttl = None;
         }
         Self {
@@ -78,12 +96,21 @@ impl Parcel {
     }
 }
 
+/// The same advertisement with the checksum that it has from another source.
+fn readdressed(payload: &Arc<[u8]>, from: IpAddr, to: IpAddr, destination: IpAddr) -> Arc<[u8]> {
+    match Advertisement::parse(payload, from, destination) {
+        Ok(advertisement) => advertisement.emit(to, destination).into(),
+        Err(_) => Arc::clone(payload),
+    }
+}
+
 /// Every link.
 #[derive(Debug)]
 pub(crate) struct Network {
     draw: Draw,
     faults: Faults,
     delay: (Duration, Duration),
+    strangers: bool,
     segments: Vec<Segment>,
 }
 
@@ -124,6 +151,7 @@ impl Network {
             draw,
             faults: plan.faults.clone(),
             delay: plan.calm.delay,
+            strangers: plan.strangers,
             segments: (0..plan.segments).map(|_| segment()).collect(),
         }
     }
@@ -167,7 +195,7 @@ impl Network {
             arrivals.push((again, parcel.clone()));
         }
         if self.draw.chance(self.faults.noise) {
-            let noise = parcel.spoiled(&mut self.draw);
+            let noise = parcel.spoiled(&mut self.draw, self.strangers);
             arrivals.push((now + self.draw.between(shortest, longest), noise));
         }
         arrivals

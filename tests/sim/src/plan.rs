@@ -1,15 +1,21 @@
 //! What a seed makes of the world: every option of every host, and which faults happen.
 
+mod authentication;
 mod faults;
 mod instances;
 mod options;
+pub(crate) mod reload;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use vrrp::{CheckConfig, CheckId, InterfaceId, Link, OnError, RouterConfig};
+use vrrp::{
+    CheckConfig, CheckId, InstanceConfig, InstanceId, InterfaceId, Link, OnError, RouterConfig,
+};
 
+use authentication::change_key;
 pub(crate) use faults::{Faults, Incident};
 
 use crate::draw::Draw;
@@ -31,6 +37,14 @@ pub struct Plan {
     pub(crate) faults: Faults,
     /// How long faults happen.
     pub(crate) unrest: Duration,
+    /// Routers between the hosts of a virtual router that knows its peers.
+    pub(crate) hops: u8,
+    /// Whether advertisements of somebody else are among the noise, because nobody accepts them.
+    pub(crate) strangers: bool,
+    /// How far the clocks of two hosts are apart, at most.
+    pub(crate) clock_spread: Duration,
+    /// The longest interval that a reload has made some host advertise.
+    pub(crate) longest: BTreeMap<InstanceId, Duration>,
 }
 
 #[derive(Clone, Debug)]
@@ -38,6 +52,8 @@ pub(crate) struct HostPlan {
     pub(crate) config: RouterConfig,
     /// By interface.
     pub(crate) sources: Vec<Sources>,
+    /// Instances that a reload took away, and another one may bring back.
+    pub(crate) shelf: Vec<(InstanceId, InstanceConfig)>,
 }
 
 /// The addresses that a host may advertise from on an interface: those it starts with, and those it may be given.
@@ -87,17 +103,30 @@ impl Plan {
         if grouped {
             options::group(&mut draw, &mut configs, segments);
         }
-        let sources = draw_sources(&mut draw, count, interfaces, grouped);
-        let unicast = draw.chance(150);
+        let sources = draw_sources(&mut draw, count, interfaces);
+        let unicast = draw.chance(200);
+        let hops = if unicast {
+            draw.pick(&[0, 0, 1, 60])
+        } else {
+            0
+        };
+        let strangers = !unicast && draw.chance(200);
         if unicast {
-            options::speak_one_by_one(&mut draw, &mut configs, &sources);
+            options::speak_one_by_one(&mut draw, &mut configs, &sources, hops);
+        } else if strangers {
+            options::accept_nobody_else(&mut configs, &sources);
         }
+        let clock_spread = authentication::clock_spread(&configs);
         let hosts = configs.into_iter().zip(sources);
         let hosts: Vec<_> = hosts
-            .map(|(config, sources)| HostPlan { config, sources })
+            .map(|(config, sources)| HostPlan {
+                config,
+                sources,
+                shelf: Vec::new(),
+            })
             .collect();
         let mut faults = Faults::draw(&mut draw, unit);
-        if grouped || unicast {
+        if unicast {
             faults
                 .incidents
                 .retain(|incident| *incident != Incident::Renumber);
@@ -113,6 +142,10 @@ impl Plan {
             calm,
             faults,
             unrest,
+            hops,
+            strangers,
+            clock_spread,
+            longest: BTreeMap::new(),
         }
     }
 
@@ -127,6 +160,7 @@ impl Plan {
         let hosts = (1..).zip(configs).map(|(rank, config)| HostPlan {
             config,
             sources: vec![Sources::of(0, rank)],
+            shelf: Vec::new(),
         });
         Self {
             seed: 0,
@@ -143,6 +177,10 @@ impl Plan {
             },
             faults: Faults::none(),
             unrest: Duration::ZERO,
+            hops: 0,
+            strangers: false,
+            clock_spread: Duration::ZERO,
+            longest: BTreeMap::new(),
         }
     }
 }
@@ -212,13 +250,14 @@ impl CheckPlan {
 impl Sources {
     /// Those of the host with this rank among the addresses of a link: the higher one wins a tie.
     fn of(segment: u8, rank: u8) -> Self {
-        let link_local =
-            |net: u16| Ipv6Addr::new(0xfe80, 0, 0, 0, u16::from(segment), 0, net, rank.into());
+        let link_local = |net: u8, host: u8| {
+            Ipv6Addr::new(0xfe80, 0, 0, 0, segment.into(), 0, net.into(), host.into())
+        };
         Self {
-            first: (Ipv4Addr::new(10, segment, 1, rank), link_local(1)),
+            first: (Ipv4Addr::new(10, segment, 1, rank), link_local(1, rank)),
             second: (
                 Ipv4Addr::new(10, segment, rank % 3, 100 + rank),
-                link_local((rank % 3).into()),
+                link_local(rank % 3, 100 + rank),
             ),
         }
     }
@@ -234,16 +273,12 @@ impl Sources {
     }
 }
 
-/// Which host has the higher address is not to follow from its number. `alike`: on each link it is the same one, or equal
-/// groups would lose one member here and one there, and never settle.
-fn draw_sources(draw: &mut Draw, hosts: usize, segments: usize, alike: bool) -> Vec<Vec<Sources>> {
+/// Which host has the higher address is not to follow from its number, and may be another one on each link.
+fn draw_sources(draw: &mut Draw, hosts: usize, segments: usize) -> Vec<Vec<Sources>> {
     let mut sources = vec![Vec::new(); hosts];
     let mut ranks: Vec<u8> = (1..).take(hosts).collect();
-    draw.shuffle(&mut ranks);
     for segment in (0..).take(segments) {
-        if !alike {
-            draw.shuffle(&mut ranks);
-        }
+        draw.shuffle(&mut ranks);
         for (sources, rank) in sources.iter_mut().zip(ranks.iter().copied()) {
             sources.push(Sources::of(segment, rank));
         }

@@ -18,6 +18,9 @@
 //!
 //! A router that was late and listens is Backup, and no rival.
 //!
+//! A tie is for the first member of a sync group to lose. Another one waits for that for its patience from when it first heard
+//! W, and leaves at the next advertisement after that: the bound is twice the one above, and the patience.
+//!
 //! The bound counts from when all of that began to be true: both Active, which of them is the greater one decided, both
 //! awake, and no packet from W to L lost or late. Only the way from W to L counts: while L is deaf to W, two Active
 //! routers are what the RFC wants, and L being heard by W changes nothing about it. A link on which packets are
@@ -33,7 +36,8 @@ use crate::host::Host;
 use crate::marks::{Mark, Marks};
 use crate::network::Network;
 use crate::plan::Plan;
-use crate::timers::Moment;
+use crate::timers::{Membership, Moment, patience_with_first_member};
+use crate::watched::membership;
 use crate::world::name;
 
 /// An instance on a host.
@@ -195,6 +199,8 @@ fn check_pair(
         loser.1.rank_since,
         hosts[winner.0].awake_since,
         hosts[loser.0].awake_since,
+        hosts[winner.0].reloaded,
+        hosts[loser.0].reloaded,
         network.disturbed(winner.1.view.interface, winner.0, loser.0),
     ]
     .into_iter()
@@ -202,7 +208,16 @@ fn check_pair(
     if start < now {
         marks.hit(Mark::Contest);
     }
-    let bound = config.advertisement_interval + plan.calm.reaction();
+    let hears = config.advertisement_interval + plan.calm.reaction();
+    let mut bound = hears;
+    let losing = &plan.hosts[loser.0].config;
+    let is_tie = rank(&winner.1).0 == rank(&loser.1).0;
+    if is_tie && membership(losing, id) == Some(Membership::Other) {
+        marks.hit(Mark::TieDeferred);
+        let instance = losing.instances.iter().find(|(other, _)| *other == id);
+        let patience = instance.map(|(_, config)| patience_with_first_member(config));
+        bound = bound + patience.unwrap_or_default() + hears;
+    }
     promise!(
         now <= start + bound,
         "{id:?}: {} and {} are both Active for {:?} although {} hears {}; the bound is {bound:?}",

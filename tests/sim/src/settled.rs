@@ -46,7 +46,7 @@ use vrrp::{
 use crate::breach::{Breach, promise};
 use crate::host::Running;
 use crate::marks::Mark;
-use crate::plan::Plan;
+use crate::plan::{Incident, Plan};
 use crate::timers::{Moment, active_down_interval, patience_with_peers, preempt_delay, preempts};
 use crate::world::{Violation, World, name};
 
@@ -145,9 +145,12 @@ fn settles_within(plan: &Plan) -> Duration {
     starts + under_way(plan) + waits + offers + plan.calm.lateness * 4
 }
 
-/// How long a packet sent in the first phase, or its double, is on its way at most.
+/// How long what was sent in the first phase counts at most: a packet, or its double, is on its way; and what a host signed
+/// before it lost power and its clock was set back keeps its peers from hearing it for as long.
 fn under_way(plan: &Plan) -> Duration {
-    plan.calm.delay.1 + plan.faults.detour * 2
+    let clocks_are_set = plan.faults.incidents.contains(&Incident::ClockStep);
+    let forgotten = plan.clock_spread * u32::from(clocks_are_set);
+    plan.calm.delay.1 + plan.faults.detour * 2 + forgotten
 }
 
 /// See above. `priority` is that of each host.
@@ -164,7 +167,9 @@ fn bound(plan: &Plan, id: InstanceId, priority: impl Fn(usize) -> u8) -> Duratio
         })
     };
     let intervals = || configs().map(|(_, config)| config.advertisement_interval);
-    let interval = intervals().max().unwrap_or_default();
+    // A Backup may have learned an interval that nobody has any more.
+    let longest = plan.longest.get(&id).copied();
+    let interval = intervals().chain(longest).max().unwrap_or_default();
     let down = configs()
         .map(|(host, config)| active_down_interval(config, interval, priority(host)))
         .max()

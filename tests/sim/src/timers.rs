@@ -46,6 +46,11 @@ pub(crate) fn patience_with_peers(config: &InstanceConfig) -> Duration {
     skew_time(config, config.advertisement_interval, 0) * 5 / 4
 }
 
+/// How long a member of a sync group waits for the first one to lose a tie: an interval, and a quarter more.
+pub(crate) fn patience_with_first_member(config: &InstanceConfig) -> Duration {
+    config.advertisement_interval * 5 / 4
+}
+
 /// Active_Adver_Interval after an advertisement with this interval. A v2 router knows its own only.
 fn learned(config: &InstanceConfig, interval: Duration) -> Duration {
     match config.version {
@@ -67,13 +72,25 @@ pub(crate) fn preempt_delay(config: &InstanceConfig) -> Duration {
     }
 }
 
+/// What an instance is in a sync group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Membership {
+    /// It decides ties for all of them.
+    First,
+    Other,
+}
+
 /// The timers of one instance, as its events say they should be.
 #[derive(Debug)]
 pub(crate) struct Timers {
     config: InstanceConfig,
-    /// Whether it is a member of a sync group.
-    grouped: bool,
+    /// What it is in a sync group.
+    membership: Option<Membership>,
+    /// A router that it would lose a tie against: since when it was heard, and when last.
+    rival: Option<(Instant, Instant)>,
     running: Running,
+    /// Since when it is silent, if that was too long when another interval began, and the one before.
+    late: Option<(Instant, Duration)>,
     /// For how long the host was told to wait for peers before it stops.
     grace: Option<Duration>,
 }
@@ -90,6 +107,8 @@ enum Running {
         spared: Duration,
         /// Active_Adver_Interval then.
         interval: Duration,
+        /// Whether an Active router was heard since then.
+        heard: bool,
         /// When the Active router gave up after that.
         released: Option<Instant>,
         /// When it no longer follows an Active router with a lower priority.
@@ -102,8 +121,10 @@ enum Running {
     Adver {
         /// The last advertisements, the latest one last.
         sent: [Option<Instant>; 4],
-        /// Since when an answer is owed.
+        /// When an answer is owed.
         asked: Option<Instant>,
+        /// When the next one is due, where another interval has begun since the last one.
+        next: Option<Instant>,
     },
 }
 
@@ -118,9 +139,11 @@ pub(crate) struct Moment {
 }
 
 impl Timers {
-    pub(crate) fn new(config: &InstanceConfig, grouped: bool) -> Self {
+    pub(crate) fn new(config: &InstanceConfig, membership: Option<Membership>) -> Self {
         Self {
-            grouped,
+            membership,
+            rival: None,
+            late: None,
             config: config.clone(),
             running: Running::Nothing,
             grace: None,
@@ -142,6 +165,9 @@ impl Timers {
 
     /// Since when it is silent, if that is for so long that a peer may have taken over.
     pub(crate) fn late_since(&self, now: Instant) -> Option<Instant> {
+        if let Some((since, _)) = self.late {
+            return Some(since);
+        }
         let Running::Adver { sent, .. } = self.running else {
             return None;
         };
@@ -149,9 +175,38 @@ impl Timers {
         (now.saturating_duration_since(last) >= patience_of_peers(&self.config)).then_some(last)
     }
 
-    /// Its priority is another one from now on.
-    pub(crate) fn set_priority(&mut self, priority: std::num::NonZeroU8) {
-        self.config.priority = priority;
+    /// It goes on with another configuration. Another interval begins now: a Backup that has heard nobody waits anew, and an
+    /// Active one tells its peers at once, unless it was silent for too long by the old one.
+    pub(crate) fn reconfigure(&mut self, now: Instant, config: &InstanceConfig) {
+        let late = self.late_since(now);
+        let before = std::mem::replace(&mut self.config, config.clone());
+        let interval = config.advertisement_interval;
+        if before.advertisement_interval == interval {
+            return;
+        }
+        match &mut self.running {
+            Running::Nothing | Running::Yielding { .. } => {}
+            Running::ActiveDown {
+                since,
+                missed,
+                spared,
+                interval: learned,
+                heard,
+                ..
+            } => {
+                if !*heard || config.version == Version::V2 {
+                    (*since, *learned, *spared) = (now, interval, Duration::ZERO);
+                    *missed = config.down_after.get().into();
+                }
+            }
+            Running::Adver { .. } if late.is_some() => {
+                self.late = late.map(|since| (since, before.advertisement_interval));
+            }
+            Running::Adver { sent, next, .. } => {
+                *sent = [None, None, None, Some(now)];
+                *next = Some(now);
+            }
+        }
     }
 
     pub(crate) fn config(&self) -> &InstanceConfig {
@@ -176,11 +231,10 @@ impl Timers {
                 Some(skewed.map_or(silent, |skewed| skewed.min(silent)))
             }
             Running::Yielding { until } => Some(until),
-            Running::Adver { sent, asked } => {
+            Running::Adver { sent, asked, next } => {
                 let interval = self.config.advertisement_interval;
                 let regular = sent.into_iter().flatten().max().map(|last| last + interval);
-                let answer = asked.map(|at| at + interval / ANSWERS_PER_INTERVAL);
-                regular.into_iter().chain(answer).min()
+                next.or(regular).into_iter().chain(asked).min()
             }
         }
     }
@@ -230,6 +284,9 @@ impl Timers {
             State::Active => {
                 let outranked = Some((priority, source))
                     > before.source.map(|source| (before.priority, source));
+                let is_tie = priority == before.priority;
+                let defers = outranked && is_tie && self.defers(now, advertisement);
+                let outranked = outranked && !defers;
                 // Who was silent for too long does not answer, but listens: to this one first.
                 let listens = late && !outranked;
                 promise!(
@@ -244,11 +301,13 @@ impl Timers {
                 } else {
                     self.learn(advertisement);
                 }
-                if let Running::Adver { sent, asked } = &mut self.running {
+                if let Running::Adver { sent, asked, .. } = &mut self.running {
                     let answered = sent.contains(&Some(now));
                     // RFC 3768 §6.4.3 leaves a router that loses without an answer.
-                    if !answered && (priority == 0 || self.config.version == Version::V3) {
-                        asked.get_or_insert(now);
+                    if !answered && !defers && (priority == 0 || self.config.version == Version::V3)
+                    {
+                        let patience = self.config.advertisement_interval / ANSWERS_PER_INTERVAL;
+                        asked.get_or_insert(now + patience);
                     }
                 }
             }
@@ -292,8 +351,10 @@ impl Timers {
             interval,
             released,
             preempt_at,
+            heard,
         } = &mut self.running
         {
+            *heard = true;
             let is_lower = priority < before.priority;
             if priority == 0 {
                 released.get_or_insert(now);
@@ -316,7 +377,7 @@ impl Timers {
     /// What a new Backup does not wait for: an owner that comes from Initialize waits for nobody but its group.
     fn spared(&self, transition: &Transition) -> Duration {
         let begins = matches!(transition.before, State::Initialize | State::Fault);
-        if self.grouped && begins && transition.priority == OWNER {
+        if self.membership.is_some() && begins && transition.priority == OWNER {
             let interval = self.config.advertisement_interval;
             active_down_interval(&self.config, interval, OWNER)
         } else {
@@ -324,9 +385,28 @@ impl Timers {
         }
     }
 
+    /// A tie is for the first member of a sync group to lose. Another one does so when it has waited for that.
+    fn defers(&mut self, now: Instant, advertisement: &Advertisement) -> bool {
+        if self.membership != Some(Membership::Other) {
+            return false;
+        }
+        let interval = learned(&self.config, advertisement.interval);
+        let silence = active_down_interval(&self.config, interval, advertisement.priority);
+        let since = match self.rival {
+            Some((since, last)) if now < last + silence => since,
+            Some(_) | None => now,
+        };
+        self.rival = Some((since, now));
+        now < since + patience_with_first_member(&self.config)
+    }
+
     /// A router that stopped being Active begins to follow the one it heard.
     fn learn(&mut self, advertisement: &Advertisement) {
-        if let Running::ActiveDown { interval, .. } = &mut self.running {
+        if let Running::ActiveDown {
+            interval, heard, ..
+        } = &mut self.running
+        {
+            *heard = true;
             *interval = learned(&self.config, advertisement.interval);
         }
     }
@@ -354,16 +434,17 @@ impl Timers {
             self.running = Running::Adver {
                 sent: [None, None, None, Some(now)],
                 asked: None,
+                next: None,
             };
             return Ok(());
         }
-        let Running::Adver { sent, asked } = &mut self.running else {
+        let Running::Adver { sent, asked, next } = &mut self.running else {
             // The one that precedes the claim.
             return Ok(());
         };
         let [_, second, third, last] = *sent;
         *sent = [second, third, last, Some(now)];
-        *asked = None;
+        (*asked, *next) = (None, None);
         // One that was due long ago, the next one in its rhythm and an answer may come at once, but no fourth.
         if let Some(first) = sent[0] {
             let span = now.saturating_duration_since(first);
@@ -390,6 +471,10 @@ impl Timers {
                 "{transition:?} at {now:?}, although it was silent for too long since {last:?}"
             );
         }
+        let late = self.late.take();
+        if transition.after == State::Active {
+            self.rival = None;
+        }
         self.running = match transition.after {
             State::Initialize | State::Fault => Running::Nothing,
             State::Backup => Running::ActiveDown {
@@ -400,13 +485,15 @@ impl Timers {
                     self.config.down_after.get().into()
                 },
                 spared: self.spared(transition),
-                interval: self.config.advertisement_interval,
+                interval: late.map_or(self.config.advertisement_interval, |(_, before)| before),
+                heard: false,
                 released: None,
                 preempt_at: None,
             },
             State::Active => Running::Adver {
                 sent: [None, None, None, Some(now)],
                 asked: None,
+                next: None,
             },
         };
         Ok(())

@@ -33,16 +33,17 @@ impl Together {
             .clone()
             .map(|(id, group)| (*id, group.members.clone()));
         Self {
-            company: config
-                .instances
-                .iter()
-                .map(|(id, _)| (*id, company(config, *id)))
-                .collect(),
+            company: companies(config),
             groups: members.collect(),
             told: groups
                 .map(|(id, _)| (*id, (State::Initialize, 0)))
                 .collect(),
         }
+    }
+
+    /// Instances may have come and gone; the groups are the same.
+    pub(crate) fn follow(&mut self, config: &RouterConfig) {
+        self.company = companies(config);
     }
 
     /// The instance, and all others of its group.
@@ -98,6 +99,11 @@ impl Together {
         }
         Ok(())
     }
+}
+
+fn companies(config: &RouterConfig) -> BTreeMap<InstanceId, Vec<InstanceId>> {
+    let ids = config.instances.iter().map(|(id, _)| *id);
+    ids.map(|id| (id, company(config, id))).collect()
 }
 
 fn company(config: &RouterConfig, id: InstanceId) -> Vec<InstanceId> {

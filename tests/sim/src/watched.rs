@@ -17,7 +17,7 @@ use vrrp::{
 use crate::breach::{Breach, promise};
 use crate::contract::Contract;
 use crate::links::Links;
-use crate::timers::{Moment, Timers};
+use crate::timers::{Membership, Moment, Timers};
 
 /// A [`Router`] and those who watch it. It is driven like one, and hands out its actions after they were looked at.
 #[derive(Debug)]
@@ -51,12 +51,9 @@ impl Watched {
         config: RouterConfig,
         given: RouterConfig,
     ) -> Result<Self, ConfigError> {
-        let grouped = |id: &InstanceId| {
-            let mut groups = config.groups.iter();
-            groups.any(|(_, group)| group.members.contains(id))
+        let timers = |(id, instance): &(InstanceId, InstanceConfig)| {
+            (*id, Timers::new(instance, membership(&config, *id)))
         };
-        let timers =
-            |(id, config): &(InstanceId, InstanceConfig)| (*id, Timers::new(config, grouped(id)));
         let links = |(id, config): &(InstanceId, InstanceConfig)| (*id, Links::new(config));
         Ok(Self {
             contract: Contract::new(&config),
@@ -229,12 +226,13 @@ impl Watched {
     }
 
     fn packet(&mut self, now: Instant, packet: &Packet<'_>) -> Result<Vec<Action>, Breach> {
-        let parsed = Advertisement::parse(packet.payload, packet.source, packet.destination);
+        let (source, destination) = (packet.source, packet.destination);
+        let parsed = Advertisement::parse_signed(packet.payload, source, destination);
         let target = parsed
             .as_ref()
             .ok()
-            .filter(|_| packet.ttl == Some(TTL))
-            .and_then(|parsed| self.find(packet, parsed.virtual_router_id));
+            .and_then(|parsed| self.find(packet, parsed.virtual_router_id))
+            .filter(|id| packet.ttl >= Some(min_ttl(self.timers[id].config())));
         let before = target.and_then(|id| self.moment(id));
         let had_stopped = self.router.is_stopped();
         let late = self.late(now);
@@ -259,13 +257,15 @@ impl Watched {
             before.source != Some(packet.source),
             "{id:?} accepted an advertisement of its own"
         );
-        if let Peers::Unicast { peers, .. } = &self.timers[&id].config().peers {
-            promise!(
-                peers.contains(&packet.source),
-                "{id:?} accepted an advertisement from {}, which is none of {peers:?}",
-                packet.source
-            );
-        }
+        let named = match &self.timers[&id].config().peers {
+            Peers::Unicast { peers, .. } => Some(peers),
+            Peers::Multicast { accept_from } => Some(accept_from).filter(|from| !from.is_empty()),
+        };
+        promise!(
+            named.is_none_or(|named| named.contains(&packet.source)),
+            "{id:?} accepted an advertisement from {}, which is none of {named:?}",
+            packet.source
+        );
         let after = self.moment(id);
         if let (Some(timers), Some(after)) = (self.timers.get_mut(&id), after) {
             timers.heard(
@@ -304,8 +304,15 @@ impl Watched {
         }
     }
 
-    /// Takes the actions, and holds each against every promise.
+    /// Takes the actions, and holds each and what they come to against every promise.
     fn drain(&mut self, now: Instant) -> Result<Vec<Action>, Breach> {
+        let actions = self.take(now)?;
+        self.check_settled()?;
+        Ok(actions)
+    }
+
+    /// Takes the actions, and holds each against every promise.
+    fn take(&mut self, now: Instant) -> Result<Vec<Action>, Breach> {
         let mut actions = Vec::new();
         while let Some(action) = self.router.poll_action() {
             promise!(
@@ -328,11 +335,16 @@ impl Watched {
             }
             actions.push(action);
         }
+        Ok(actions)
+    }
+
+    /// What must hold whenever all actions are taken.
+    fn check_settled(&mut self) -> Result<(), Breach> {
         self.contract.settled(&self.router)?;
         for id in self.timers.keys() {
             self.check_takes_part(*id)?;
         }
-        Ok(actions)
+        Ok(())
     }
 
     fn actives(&self) -> Vec<InstanceId> {
@@ -453,6 +465,24 @@ impl Watched {
             .instance(id)
             .is_some_and(|status| status.state == State::Active)
     }
+}
+
+/// The TTL that an advertisement must have at least (RFC 9568 §5.1.1.3); listed peers may be farther away.
+fn min_ttl(config: &InstanceConfig) -> u8 {
+    match config.peers {
+        Peers::Unicast { min_ttl, .. } => min_ttl,
+        Peers::Multicast { .. } => TTL,
+    }
+}
+
+/// What an instance is in a sync group.
+pub(crate) fn membership(config: &RouterConfig, id: InstanceId) -> Option<Membership> {
+    let mut groups = config.groups.iter();
+    let (_, group) = groups.find(|(_, group)| group.members.contains(&id))?;
+    Some(match group.members.first() {
+        Some(first) if *first == id => Membership::First,
+        Some(_) | None => Membership::Other,
+    })
 }
 
 /// Whether an action takes part in the protocol.

@@ -108,6 +108,8 @@ pub struct World {
     pub(crate) marks: Marks,
     timeline: Timeline,
     transitions: Vec<(usize, Instant, Transition)>,
+    /// Every instance that some host has or had, and where.
+    instances: BTreeMap<InstanceId, InterfaceId>,
     /// Who has offered its addresses.
     offers: BTreeSet<(usize, InstanceId)>,
 }
@@ -132,6 +134,12 @@ impl World {
             timeline: Timeline::default(),
             transitions: Vec::new(),
             offers: BTreeSet::new(),
+            instances: plan
+                .hosts
+                .iter()
+                .flat_map(|host| &host.config.instances)
+                .map(|(id, config)| (*id, config.interface))
+                .collect(),
             draw,
             plan,
         }
@@ -303,6 +311,9 @@ impl World {
             &mut self.marks,
         );
         let (actions, stopped) = result.map_err(|breach| self.violation(host, breach))?;
+        for (interface, from) in std::mem::take(&mut self.hosts[host].unauthentic) {
+            self.network.disturb(self.now, interface, from, host);
+        }
         self.perform(host, actions)?;
         if stopped {
             if self.hosts[host].router.is_none() {
@@ -321,7 +332,7 @@ impl World {
 
     /// Takes note of what the instances of a host are like, for those who compare hosts.
     fn look_at(&mut self, host: usize) {
-        for (id, config) in &self.plan.hosts[host].config.instances {
+        for (id, interface) in &self.instances {
             let router = self.hosts[host].router.as_ref();
             let moment = router.and_then(|router| router.watched.moment(*id));
             let (yields, active) = moment.map_or((false, false), |moment| {
@@ -337,7 +348,7 @@ impl World {
             if yields {
                 self.offers.insert((host, *id));
             }
-            let view = moment.map(|moment| View::new(moment, config.interface));
+            let view = moment.map(|moment| View::new(moment, *interface));
             self.rivals.look(self.now, host, *id, view);
         }
     }

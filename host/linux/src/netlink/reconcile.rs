@@ -86,6 +86,7 @@ impl Reconciler {
     pub(super) fn desire(&mut self, desired: Vec<Desired>) {
         // With whether it was wanted before.
         let mut concerned = BTreeMap::new();
+        let mut gained = BTreeSet::new();
         for Desired { owner, objects } in desired {
             let now: BTreeSet<Object> = objects.into_iter().collect();
             let before = self.wishes.remove(&owner).unwrap_or_default();
@@ -96,6 +97,7 @@ impl Reconciler {
                     .or_insert_with(|| managed.is_wanted());
                 if now.contains(object) {
                     managed.owners += 1;
+                    gained.insert(object.clone());
                 } else {
                     managed.owners -= 1;
                 }
@@ -105,7 +107,7 @@ impl Reconciler {
             }
         }
         for (object, was_wanted) in concerned {
-            self.wish_changed(&object, was_wanted);
+            self.wish_changed(&object, was_wanted, gained.contains(&object));
         }
     }
 
@@ -209,7 +211,8 @@ impl Reconciler {
         self.events.pop_front()
     }
 
-    fn wish_changed(&mut self, object: &Object, was_wanted: bool) {
+    /// `gained`: one that had no wish for the object before has it now.
+    fn wish_changed(&mut self, object: &Object, was_wanted: bool, gained: bool) {
         let present = matches!(self.view.find(object), Some(Found::There { .. }));
         let Some(managed) = self.managed.get_mut(object) else {
             return;
@@ -225,6 +228,11 @@ impl Reconciler {
                     present,
                     ..Managed::default()
                 }
+            }
+            // It stays in place, and its new owner is told so.
+            (true, true) if gained => {
+                managed.reported_present = false;
+                managed.ever_present = false;
             }
             (true, true) | (false, false) => {}
         }

@@ -5,6 +5,8 @@ use core::net::IpAddr;
 use core::time::Duration;
 
 use super::announce::Announcements;
+use super::state::Timing;
+use crate::packet::Advertisement;
 use crate::{Advertise, Deadline, InstanceId, Instant, Reason, Why};
 
 #[derive(Debug)]
@@ -20,6 +22,14 @@ pub(super) struct Active {
     owes_answer: bool,
     pub(super) announcements: Announcements,
     yielding: Option<Yielding>,
+    rival: Option<Rival>,
+}
+
+/// A router with the same priority and a higher address, which the first member of the sync group is to decide about.
+#[derive(Clone, Copy, Debug)]
+struct Rival {
+    since: Instant,
+    last_heard: Instant,
 }
 
 /// The addresses were offered with priority 0; they are kept in use until somebody takes them.
@@ -62,6 +72,7 @@ impl Active {
             owes_answer: false,
             announcements: Announcements::default(),
             yielding: None,
+            rival: None,
         }
     }
 
@@ -83,14 +94,35 @@ impl Active {
     /// Nobody took the addresses: they are advertised from now on, at once.
     pub(super) fn keep(&mut self, now: Instant) {
         self.yielding = None;
-        self.adver_timer = now;
         // It was silent of its own will.
-        self.last_sent = now;
+        self.advertise_now(now);
     }
 
-    /// Another interval counts from now on; the next advertisement is never later than it was.
-    pub(super) fn set_interval(&mut self, now: Instant, interval: Duration) {
-        self.adver_timer = self.adver_timer.min(now + interval);
+    /// Whether it is too early to lose a tie, because the first member of the sync group has to decide it.
+    pub(super) fn defer_to_first_member(
+        &mut self,
+        now: Instant,
+        timing: Timing,
+        advertisement: &Advertisement,
+    ) -> bool {
+        let interval = timing.learned_interval(advertisement);
+        // One that fell silent is gone, and the next one is another.
+        let forgotten = timing.active_down_interval(interval);
+        let since = self
+            .rival
+            .filter(|rival| now.saturating_duration_since(rival.last_heard) < forgotten)
+            .map_or(now, |rival| rival.since);
+        self.rival = Some(Rival {
+            since,
+            last_heard: now,
+        });
+        now.saturating_duration_since(since) < timing.patience_with_first_member()
+    }
+
+    /// Another interval counts from now on, which the peers are to learn at once: until then they wait by the old one.
+    pub(super) fn advertise_now(&mut self, now: Instant) {
+        self.adver_timer = now;
+        self.last_sent = now;
     }
 
     /// Answers a router that gave up or that loses. True when the answer is to be sent now; otherwise one is owed, however many ask.

@@ -54,7 +54,7 @@ impl Instance {
         match (eligibility, &mut self.machine) {
             // RFC 9568 §6.4.1
             (Eligibility::Eligible(source), Machine::Initialize(_)) => {
-                if self.is_owner() && !self.in_group {
+                if self.is_owner() && self.membership.is_none() {
                     self.take_over(now, source, Reason::Owner, out);
                     return;
                 }

@@ -7,6 +7,7 @@ use super::state::{Backup, Heard, Machine};
 use super::{Farewell, Instance, differences, send};
 use crate::authentication::Received;
 use crate::config::Family;
+use crate::group::Membership;
 use crate::outbox::Outbox;
 use crate::packet::{Advertisement, version_number};
 use crate::{
@@ -132,6 +133,7 @@ impl Instance {
         out: &mut Outbox,
     ) {
         let timing = self.timing();
+        let silent_too_long = self.was_silent_too_long(now);
         let Machine::Active(active) = &mut self.machine else {
             return;
         };
@@ -148,14 +150,20 @@ impl Instance {
             }
             return;
         }
-        if (priority, source) > (self.effective_priority, own_source) {
+        let outranked = (priority, source) > (self.effective_priority, own_source);
+        let is_tie = priority == self.effective_priority;
+        let deferred = outranked
+            && is_tie
+            && self.membership == Some(Membership::Other)
+            && active.defer_to_first_member(now, timing, advertisement);
+        if outranked && !deferred {
             let reason = Reason::HigherPriority { source, priority };
             let backup = self.backup_of(now, source, advertisement);
             self.leave(now, Machine::Backup(backup), Farewell::None, reason, out);
             return;
         }
         // RFC 9568 asserts itself to a router that loses; RFC 3768 is silent.
-        if active.silence(now) >= timing.patience_of_peers() {
+        if silent_too_long {
             // An answer would speak before anybody was listened to.
             let preemption = self.preemption();
             self.listen_before_speaking(now, out);
@@ -165,7 +173,7 @@ impl Instance {
             return;
         }
         let deserves_answer = priority == 0 || self.config.version == Version::V3;
-        if deserves_answer && active.answer(now, self.config.advertisement_interval) {
+        if deserves_answer && !deferred && active.answer(now, self.config.advertisement_interval) {
             send(&active.adverts, &mut self.counters, out);
         }
     }

@@ -12,6 +12,12 @@ impl Instance {
         if self.config == config {
             return;
         }
+        let other_interval = self.config.advertisement_interval != config.advertisement_interval;
+        // By the old interval, which is what the peers know; and that is how long it takes to hear one of them.
+        let listens = other_interval && self.was_silent_too_long(now);
+        if listens {
+            self.listen_before_speaking(now, out);
+        }
         let before = core::mem::replace(&mut self.config, config);
         let config = &self.config;
         self.links.reconfigure(config);
@@ -21,7 +27,7 @@ impl Instance {
             Machine::Backup(backup) => {
                 // What was learned from a living Active router still holds.
                 let is_own = config.version == Version::V2 || matches!(backup.heard, Heard::Nobody);
-                if is_own && before.advertisement_interval != config.advertisement_interval {
+                if is_own && other_interval && !listens {
                     let timing = self.timing();
                     if let Machine::Backup(backup) = &mut self.machine {
                         backup.restart(now, timing.own_interval, timing);
@@ -31,7 +37,9 @@ impl Instance {
             Machine::Active(active) => {
                 let priority = self.effective_priority;
                 active.adverts = advertise(self.id, config, active.source, priority);
-                active.set_interval(now, config.advertisement_interval);
+                if other_interval && active.yielding().is_none() {
+                    active.advertise_now(now);
+                }
                 if (&before.addresses, &before.excluded) != (&config.addresses, &config.excluded) {
                     for address in before.claimed() {
                         if !config.claimed().any(|ours| ours == address) {

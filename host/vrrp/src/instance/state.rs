@@ -232,6 +232,12 @@ impl Timing {
         longest + longest / 4
     }
 
+    /// How long a member of a sync group that loses a tie waits for what the first member makes of it. That one advertises
+    /// when it becomes Active and every interval, so the rival's first member has heard of it by then, or never will.
+    pub(super) fn patience_with_first_member(self) -> Duration {
+        self.own_interval + self.own_interval / 4
+    }
+
     pub(super) fn skew_time(self, interval: Duration) -> Duration {
         skew_time(self.version, self.priority, interval)
     }

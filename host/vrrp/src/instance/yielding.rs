@@ -46,6 +46,13 @@ impl Instance {
         }
     }
 
+    /// Whether an Active instance was silent for so long, and not of its own will, that a peer may have taken over.
+    pub(super) fn was_silent_too_long(&self, now: Instant) -> bool {
+        matches!(&self.machine, Machine::Active(active)
+            if active.yielding().is_none()
+                && active.silence(now) >= self.timing().patience_of_peers())
+    }
+
     /// This host was silent for so long that a peer may have taken over, as RFC 9568 §6.4.2 has it do. Speaking now
     /// could take the addresses away from it for no reason; the peer is heard within an interval.
     pub(super) fn listen_before_speaking(&mut self, now: Instant, out: &mut Outbox) {

@@ -1,11 +1,9 @@
 //! From a datagram to the virtual router that it is for (RFC 9568 §7.1), and what it is counted as otherwise.
 
-use core::net::IpAddr;
-
 use super::{OnWire, Router};
 use crate::authentication::{Received, TRAILER_LEN, Trailer};
 use crate::config::Family;
-use crate::packet::{Advertisement, TTL, peek_virtual_router_id, split_trailer};
+use crate::packet::{Advertisement, TTL, covered, peek_virtual_router_id, split_trailer};
 use crate::{
     Action, Authentication, Discard, InstanceId, Instant, Packet, Peers, Reason, VirtualRouterId,
 };
@@ -28,11 +26,7 @@ impl Router {
             return Err(Discard::Ttl(packet.ttl));
         }
         let (message, trailer) = self.split(packet);
-        // Over IPv4 the checksum ends where the message does.
-        let covered = match packet.source {
-            IpAddr::V4(_) => message,
-            IpAddr::V6(_) => packet.payload,
-        };
+        let covered = covered(message, packet.payload, packet.source);
         let advertisement =
             Advertisement::parse_covered(message, covered, packet.source, packet.destination)?;
         let on_wire = on_wire(packet, advertisement.virtual_router_id);

@@ -88,10 +88,10 @@ impl Router {
             let Some(mut fresh) = next.instances.remove(&id) else {
                 continue;
             };
-            let in_group = next.group_of.contains_key(&id);
+            let membership = fresh.membership();
             if let Some(instance) = self.instances.get_mut(&id) {
                 instance.reconfigure(now, fresh.config().clone(), &mut self.out);
-                instance.set_in_group(in_group);
+                instance.set_membership(membership);
             } else {
                 if self.phase == Phase::Running {
                     fresh.startup(now);

@@ -37,10 +37,12 @@ pub(crate) enum Incident {
     Command,
     /// The configuration of a host is read again, perhaps with other priorities.
     Reload,
+    /// The clock of a host is set.
+    ClockStep,
 }
 
 impl Incident {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 15] = [
         Self::Split,
         Self::OneWayCut,
         Self::Storm,
@@ -55,6 +57,7 @@ impl Incident {
         Self::Theft,
         Self::Command,
         Self::Reload,
+        Self::ClockStep,
     ];
 }
 

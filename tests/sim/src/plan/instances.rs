@@ -5,11 +5,11 @@ use std::num::NonZeroU8;
 use std::time::Duration;
 
 use vrrp::{
-    AnnounceConfig, Authentication, ChecksumForm, InstanceConfig, InstanceId, InterfaceId, OnFail,
-    Peers, RouterConfig, Track, Version, VirtualAddress, VirtualRouterId,
+    AnnounceConfig, ChecksumForm, InstanceConfig, InstanceId, InterfaceId, OnFail, Peers,
+    RouterConfig, Track, Version, VirtualAddress, VirtualRouterId,
 };
 
-use super::{Calm, CheckPlan};
+use super::{Calm, CheckPlan, authentication};
 use crate::draw::Draw;
 
 /// How the priorities of the hosts relate.
@@ -140,6 +140,7 @@ impl VirtualRouter {
                 .map(|(id, _)| *id)
                 .collect::<Vec<_>>(),
         );
+        let scheme = authentication::Scheme::draw(draw, version);
         let base = draw.number(2..=200);
 
         let absent = draw.chance(150).then(|| draw.index(configs.len()));
@@ -169,7 +170,7 @@ impl VirtualRouter {
                 max_learned_interval: longest_learned.max(advertisement_interval),
                 peers: Peers::ANYBODY,
                 checksum: draw.pick(&[ChecksumForm::Rfc9568, ChecksumForm::Rfc5798]),
-                authentication: Authentication::None,
+                authentication: scheme.on_a_host(draw, advertisement_interval),
                 addresses: addresses.clone(),
                 excluded: Vec::new(),
                 preempt: match preemption {

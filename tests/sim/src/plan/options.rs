@@ -1,12 +1,12 @@
 //! What instances depend on beside their peers and checks: interfaces, and each other.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU8;
 use std::time::Duration;
 
 use vrrp::{
-    GroupId, InstanceId, InterfaceId, InterfaceTrack, OnFail, Peers, RouterConfig, SyncGroup,
-    VirtualRouterId,
+    GroupId, InstanceConfig, InstanceId, InterfaceId, InterfaceTrack, OnFail, Peers, RouterConfig,
+    SyncGroup, VirtualRouterId,
 };
 
 use super::Sources;
@@ -92,30 +92,73 @@ pub(super) fn group(draw: &mut Draw, configs: &mut [RouterConfig], segments: usi
 /// The highest priority that is not the owner's.
 const HIGHEST: NonZeroU8 = NonZeroU8::new(254).unwrap();
 
-/// Lets every instance speak to the other hosts of its virtual router one by one, where that is over IPv4.
+/// Lets every instance speak to the other hosts of its virtual router one by one, which are `hops` routers away.
 ///
 /// A peer that is not there any more, or not yet, is in the list all the same.
 pub(super) fn speak_one_by_one(
     draw: &mut Draw,
     configs: &mut [RouterConfig],
     sources: &[Vec<Sources>],
+    hops: u8,
 ) {
     let known_as = draw.chance(500);
     for (host, config) in configs.iter_mut().enumerate() {
         for (_, config) in &mut config.instances {
-            if config.addresses.iter().any(|ours| ours.address.is_ipv6()) {
-                continue;
-            }
-            let address = |host: &Vec<Sources>| -> IpAddr {
-                host[config.interface.0 as usize].first.0.into()
-            };
+            let family = Family::of_instance(config);
+            let address = |host: &Vec<Sources>| family.first(&host[config.interface.0 as usize]);
             let others = sources.iter().enumerate();
             let others = others.filter(|(other, _)| *other != host);
             config.peers = Peers::Unicast {
                 peers: others.map(|(_, sources)| address(sources)).collect(),
-                min_ttl: vrrp::packet::TTL,
-                source: known_as.then(|| address(&sources[host])),
+                min_ttl: vrrp::packet::TTL - hops,
+                // An interface is known by one address, which here is of IPv4.
+                source: (known_as && family == Family::V4).then(|| address(&sources[host])),
             };
+        }
+    }
+}
+
+/// Lets every instance accept nobody but the hosts that there are.
+pub(super) fn accept_nobody_else(configs: &mut [RouterConfig], sources: &[Vec<Sources>]) {
+    for (_, config) in configs.iter_mut().flat_map(|config| &mut config.instances) {
+        let family = Family::of_instance(config);
+        let of_link = sources
+            .iter()
+            .map(|host| &host[config.interface.0 as usize]);
+        let all = of_link.flat_map(|sources| [family.first(sources), family.second(sources)]);
+        config.peers = Peers::Multicast {
+            accept_from: all.collect(),
+        };
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Family {
+    V4,
+    V6,
+}
+
+impl Family {
+    fn of_instance(config: &InstanceConfig) -> Self {
+        if config.addresses.iter().any(|ours| ours.address.is_ipv6()) {
+            Self::V6
+        } else {
+            Self::V4
+        }
+    }
+
+    fn first(self, sources: &Sources) -> IpAddr {
+        self.of(sources.first)
+    }
+
+    fn second(self, sources: &Sources) -> IpAddr {
+        self.of(sources.second)
+    }
+
+    fn of(self, (ipv4, link_local): (Ipv4Addr, Ipv6Addr)) -> IpAddr {
+        match self {
+            Self::V4 => ipv4.into(),
+            Self::V6 => link_local.into(),
         }
     }
 }

@@ -1,14 +1,13 @@
 //! What goes wrong, and its end.
 
-use std::num::NonZeroU8;
 use std::time::Duration;
 
-use vrrp::{Command, InstanceId, InterfaceId, Link, Outcome};
+use vrrp::{Command, InstanceId, InterfaceId, Link, Outcome, Signer};
 
 use super::{Happening, Repair, Violation, World, name};
 use crate::host::{Doom, Health};
 use crate::marks::Mark;
-use crate::plan::{Incident, Sources};
+use crate::plan::{Incident, Sources, reload};
 
 impl World {
     /// Starts every host at about the same time, its checks, and the incidents of the plan.
@@ -16,6 +15,7 @@ impl World {
         for host in 0..self.hosts.len() {
             let at = self.now + self.draw.tenths(self.plan.unit, 0..=40);
             self.schedule(at, Happening::Boot { host });
+            self.hosts[host].clock = self.draw.between(Duration::ZERO, self.plan.clock_spread);
             for check in self.plan.checks.clone() {
                 let at = self.now + self.draw.between(Duration::ZERO, check.interval);
                 let check = check.id;
@@ -108,6 +108,11 @@ impl World {
             Incident::CheckTurns => self.turn_check(host),
             Incident::Command => self.draw_command(host),
             Incident::Reload => self.reload(host),
+            Incident::ClockStep => {
+                self.mark(Mark::ClockStep);
+                let spread = self.plan.clock_spread;
+                self.hosts[host].clock = self.draw.between(Duration::ZERO, spread);
+            }
             Incident::Theft => {
                 let claimed: Vec<_> = self.hosts[host].claimed.keys().copied().collect();
                 for instance in claimed {
@@ -134,7 +139,8 @@ impl World {
             | Incident::CheckTurns
             | Incident::Theft
             | Incident::Command
-            | Incident::Reload => {}
+            | Incident::Reload
+            | Incident::ClockStep => {}
         }
         Ok(())
     }
@@ -217,6 +223,8 @@ impl World {
                 .note(self.now, name(host), format_args!("loses power"));
         }
         self.hosts[host].claimed.clear();
+        // What it signed last is forgotten.
+        self.hosts[host].signer = Signer::default();
         self.hosts[host].stalled_until = None;
         self.look_at(host);
     }
@@ -258,28 +266,21 @@ impl World {
         self.hosts[host].report(check, wake, &mut self.marks);
     }
 
-    /// A host reads its configuration again: the same, or one with another priority for all that is not an owner's.
+    /// A host reads its configuration again, which may be another one.
     fn reload(&mut self, host: usize) {
         self.mark(Mark::Reload);
-        let mut config = self.plan.hosts[host].config.clone();
-        if self.draw.chance(600) {
-            let priority = NonZeroU8::MIN.saturating_add(self.draw.number(0..=253));
-            for (_, instance) in &mut config.instances {
-                if instance.priority != NonZeroU8::MAX {
-                    instance.priority = priority;
-                }
-            }
-        }
-        let priorities = config.instances.iter().map(|(_, config)| config.priority);
-        let priorities: Vec<_> = priorities.collect();
+        let change = reload::Change::draw(&mut self.draw, &mut self.plan, host);
+        let config = self.plan.hosts[host].config.clone();
         self.timeline.note(
             self.now,
             name(host),
-            format_args!("reads its configuration, with priorities {priorities:?}"),
+            format_args!("reads its configuration: {change}"),
         );
-        self.plan.hosts[host].config = config.clone();
-        let wake = self.notice();
-        self.hosts[host].reload(config, wake);
+        if change.comes_or_goes() {
+            self.mark(Mark::ComesOrGoes);
+        }
+        let (now, wake) = (self.now, self.notice());
+        self.hosts[host].reload(config, now, wake);
     }
 
     fn draw_command(&mut self, host: usize) {

@@ -148,7 +148,20 @@ impl World {
         }
         let interface = advertise.interface;
         let up = self.hosts[from].links[interface.0 as usize].up;
-        let parcel = Parcel::new(self.now, from, &advertise);
+        let hops = if advertise.destination.is_multicast() {
+            0
+        } else {
+            self.plan.hops
+        };
+        let wall = self.hosts[from].wall(self.now);
+        let payload = self.hosts[from].signer.datagram(&advertise, wall);
+        if advertise.signing.is_some() {
+            self.marks.hit(Mark::Signed);
+        }
+        if advertise.payload[0] >> 4 == 2 && advertise.payload[4] == 1 {
+            self.marks.hit(Mark::Password);
+        }
+        let parcel = Parcel::new(self.now, from, &advertise, payload.into(), hops);
         for to in 0..self.hosts.len() {
             if to == from || !self.is_for(&advertise, to) {
                 continue;
@@ -176,7 +189,8 @@ impl World {
     /// Whether an advertisement is for a host, which may have lost its address.
     fn is_for(&self, advertise: &Advertise, to: usize) -> bool {
         let sources = self.hosts[to].plan.sources[advertise.interface.0 as usize];
-        advertise.destination.is_multicast() || advertise.destination == sources.first.0
+        let own: [IpAddr; 2] = [sources.first.0.into(), sources.first.1.into()];
+        advertise.destination.is_multicast() || own.contains(&advertise.destination)
     }
 
     /// Whether a host has the address that an advertisement is for, or any may read it.

@@ -380,3 +380,44 @@ fn a_member_that_was_held_back_takes_over_later_when_its_priority_drops() {
     assert_eq!(pair.now, due, "not when something else happens to be due");
     assert_eq!(pair.states(), [State::Active; 2]);
 }
+
+#[test]
+fn a_tie_is_for_the_first_member_to_lose() {
+    let mut pair = Pair::active();
+    pair.hear(INSTANCE, 100);
+    assert_eq!(pair.states(), [State::Backup; 2]);
+
+    let mut pair = Pair::active();
+    assert_eq!(pair.hear(OTHER, 100), NOTHING);
+    assert_eq!(pair.states(), [State::Active; 2]);
+    // No tie: whoever has a higher priority on one link has won everything.
+    pair.hear(OTHER, 101);
+    assert_eq!(pair.states(), [State::Backup; 2]);
+}
+
+#[test]
+fn another_member_loses_a_tie_that_the_first_one_has_heard_nothing_of() {
+    let mut pair = Pair::active();
+    let begin = pair.now;
+    pair.hear(OTHER, 100);
+    for nanoseconds in [0, 1_249_999_999] {
+        pair.now = begin + Duration::from_nanos(nanoseconds);
+        pair.hear(OTHER, 100);
+        assert_eq!(pair.states(), [State::Active; 2]);
+    }
+    pair.now = begin + Duration::from_millis(1_250);
+    pair.hear(OTHER, 100);
+    assert_eq!(pair.states(), [State::Backup; 2]);
+}
+
+#[test]
+fn a_rival_that_fell_silent_is_forgotten() {
+    let mut pair = Pair::active();
+    pair.hear(OTHER, 100);
+    let forgotten = pair.now + Duration::from_nanos(3_609_375_000);
+    while pair.now < forgotten {
+        pair.fire();
+    }
+    assert_eq!(pair.hear(OTHER, 100), NOTHING);
+    assert_eq!(pair.states(), [State::Active; 2]);
+}

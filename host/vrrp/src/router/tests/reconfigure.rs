@@ -69,12 +69,14 @@ fn another_priority_counts_at_once() {
 }
 
 #[test]
-fn a_shorter_interval_is_not_late_once() {
+fn another_interval_is_told_to_the_peers_at_once() {
     let mut bench = Bench::active(instance(100));
     let faster = |config: &mut InstanceConfig| {
         config.advertisement_interval = Duration::from_millis(100);
     };
     assert_eq!(bench.reconfigure(changed(faster)), NOTHING);
+    assert_eq!(bench.due_in(), Some(Duration::ZERO));
+    assert_eq!(bench.fire(), ["advertise 100"]);
     assert_eq!(bench.due_in(), Some(Duration::from_millis(100)));
     let mut bench = Bench::started(instance(100));
     bench.reconfigure(changed(faster));
@@ -85,6 +87,26 @@ fn a_shorter_interval_is_not_late_once() {
     let due = bench.due_in();
     bench.reconfigure(changed(faster));
     assert_eq!(bench.due_in(), due);
+}
+
+/// Found by the simulator, seed 791: by the new interval it had been silent for too long, and it gave up the addresses.
+#[test]
+fn an_active_router_is_not_late_by_an_interval_that_begins_now() {
+    let faster = |config: &mut InstanceConfig| {
+        config.advertisement_interval = Duration::from_millis(100);
+    };
+    let mut bench = Bench::active(instance(100));
+    bench.now = bench.now + Duration::from_millis(900);
+    bench.reconfigure(changed(faster));
+    assert_eq!(bench.fire(), ["advertise 100"]);
+    assert_eq!(bench.status().state, State::Active);
+    // By the old one it was.
+    let mut bench = Bench::active(instance(100));
+    bench.now = bench.now + Duration::from_secs(4);
+    assert_eq!(
+        bench.reconfigure(changed(faster)),
+        ["release", "MASTER->BACKUP Late(4s)"]
+    );
 }
 
 #[test]
