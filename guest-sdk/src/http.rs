@@ -9,8 +9,10 @@ use crate::bindings::imports::vrrp_host::plugin::{http as raw, net as raw_net};
 use crate::host::http as host;
 use crate::types::Need;
 
+pub use header::check_header;
 pub use url::{Url, UrlError};
 
+mod header;
 mod url;
 
 /// How long a request may take when nothing else is said.

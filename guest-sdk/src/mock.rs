@@ -11,14 +11,17 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use crate::bindings::imports::vrrp_host::plugin::{http as raw_http, net, systemd as raw_systemd};
+use crate::dns::{self, RecordType};
 use crate::log::Level;
 use crate::systemd::{Action, Unit};
 use crate::{
-    ConfigError, Module, Need, RunContext, Transition, VrrpState, config, http, process, systemd,
+    ConfigError, Module, Need, RunContext, Transition, VrrpState, config, http, icmp, process,
+    systemd,
 };
 
 pub(crate) mod imports;
@@ -83,6 +86,15 @@ pub struct LogLine {
     pub facts: Vec<(String, String)>,
 }
 
+/// Some echo requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ping {
+    pub address: String,
+    pub count: u8,
+    pub interval: Duration,
+    pub timeout: Duration,
+}
+
 #[derive(Debug, Default)]
 struct World {
     denied: HashSet<Need>,
@@ -90,6 +102,8 @@ struct World {
     units: Vec<Unit>,
     failing_jobs: HashMap<(String, &'static str), raw_systemd::Error>,
     answers: HashMap<String, Result<raw_http::Response, net::Error>>,
+    names: HashMap<(String, &'static str), Result<Vec<String>, net::Error>>,
+    echoes: HashMap<String, Result<Vec<Option<u64>>, net::Error>>,
     unix_time: Duration,
     monotonic: Duration,
     state: BTreeMap<String, Vec<u8>>,
@@ -97,6 +111,8 @@ struct World {
     log: Vec<LogLine>,
     jobs: Vec<(String, Action)>,
     requests: Vec<raw_http::Request>,
+    queries: Vec<dns::Query>,
+    pings: Vec<Ping>,
     metrics: BTreeMap<String, f64>,
 }
 
@@ -167,6 +183,50 @@ impl Host {
         self.with(|world| world.answers.insert(url.to_owned(), Err(error)))
     }
 
+    /// A name has these records. Every other one does not exist.
+    #[must_use]
+    pub fn resolves(self, name: &str, record_type: RecordType, records: &[&str]) -> Self {
+        let records = records.iter().copied().map(str::to_owned).collect();
+        let question = (name.to_owned(), record_type.as_str());
+        self.with(|world| world.names.insert(question, Ok(records)))
+    }
+
+    /// A question about this name gets no answer.
+    #[must_use]
+    pub fn dns_fails(self, name: &str, record_type: RecordType, error: dns::Error) -> Self {
+        let error = match error {
+            dns::Error::Denied(_) => net::Error::Denied,
+            dns::Error::Timeout { .. } => net::Error::Timeout,
+            dns::Error::Refused => net::Error::Refused,
+            dns::Error::Unreachable => net::Error::Unreachable,
+            dns::Error::NameNotFound => net::Error::NameNotFound,
+            dns::Error::Io(message) => net::Error::Io(message),
+        };
+        let question = (name.to_owned(), record_type.as_str());
+        self.with(|world| world.names.insert(question, Err(error)))
+    }
+
+    /// An address answers echo requests after these times, or does not; what is missing at the end is not answered either. Every
+    /// other address never answers.
+    #[must_use]
+    pub fn echoes(self, address: IpAddr, trips: &[Option<Duration>]) -> Self {
+        let microseconds = |trip: Duration| u64::try_from(trip.as_micros()).unwrap_or(u64::MAX);
+        let trips = trips.iter().map(|trip| trip.map(microseconds)).collect();
+        self.with(|world| world.echoes.insert(address.to_string(), Ok(trips)))
+    }
+
+    /// No echo request can be sent to this address.
+    #[must_use]
+    pub fn ping_fails(self, address: IpAddr, error: icmp::Error) -> Self {
+        let error = match error {
+            icmp::Error::Denied(_) => net::Error::Denied,
+            icmp::Error::Timeout { .. } => net::Error::Timeout,
+            icmp::Error::Unreachable => net::Error::Unreachable,
+            icmp::Error::Io(message) => net::Error::Io(message),
+        };
+        self.with(|world| world.echoes.insert(address.to_string(), Err(error)))
+    }
+
     /// cluster.toml does not grant this.
     #[must_use]
     pub fn denies(self, need: Need) -> Self {
@@ -220,6 +280,16 @@ impl Host {
             .cloned()
             .map(http::Request::from_raw)
             .collect()
+    }
+
+    /// The questions that were asked, whatever became of them.
+    pub fn queries(&self) -> Vec<dns::Query> {
+        self.0.borrow().queries.clone()
+    }
+
+    /// The pings that were sent, whatever became of them.
+    pub fn pings(&self) -> Vec<Ping> {
+        self.0.borrow().pings.clone()
     }
 
     /// What is kept under a key for the runs to come.

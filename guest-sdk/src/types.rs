@@ -1,6 +1,7 @@
 //! Conveniences on the vocabulary of the contract.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::systemd::Action;
@@ -32,6 +33,16 @@ impl Need {
         Self(format!("unit:{unit}:{}", actions.join(",")))
     }
 
+    /// To ask about this name.
+    pub fn dns(name: &str) -> Self {
+        Self(format!("dns:{name}"))
+    }
+
+    /// To send echo requests to this address.
+    pub fn icmp(address: IpAddr) -> Self {
+        Self(format!("icmp:{address}"))
+    }
+
     /// To send requests of this method to URLs that start with this one's scheme, host, port and
     /// path.
     pub fn http(method: &str, url: &str) -> Self {
@@ -46,6 +57,12 @@ impl Need {
 
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// For what takes more than one: `dns:www.example.com and udp:192.0.2.53:53`.
+    pub(crate) fn words(needs: &[Self]) -> String {
+        let words: Vec<_> = needs.iter().map(Self::as_str).collect();
+        words.join(" and ")
     }
 }
 
@@ -180,7 +197,9 @@ mod tests {
                 Need::http("GET", "https://[::1]:8443/health?full=1"),
                 "http:GET https://[::1]:8443/health",
             ),
-            (Need::from_words("icmp:192.0.2.1"), "icmp:192.0.2.1"),
+            (Need::dns("www.example.com"), "dns:www.example.com"),
+            (Need::icmp([192, 0, 2, 1].into()), "icmp:192.0.2.1"),
+            (Need::from_words("link:eth0"), "link:eth0"),
         ];
         for (need, words) in needs {
             assert_eq!(need.as_str(), words);

@@ -77,13 +77,8 @@ impl Check for Http {
             errors.at(["timeout"], "no time at all: write \"800ms\"");
         }
         for (name, value) in &self.headers {
-            if !is_header_name(name) {
-                errors.at(
-                    ["headers", name],
-                    format!("not the name of a header: {name:?}"),
-                );
-            } else if value.contains(char::is_control) {
-                errors.at(["headers", name], "a header cannot hold control characters");
+            if let Err(error) = http::check_header(name, value) {
+                errors.at(["headers", name], error);
             }
         }
     }
@@ -151,12 +146,6 @@ impl Method {
             Self::Post => "POST",
         }
     }
-}
-
-/// A token of RFC 9110, section 5.6.2.
-fn is_header_name(name: &str) -> bool {
-    let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-    !name.is_empty() && name.chars().all(is_token)
 }
 
 #[cfg(test)]

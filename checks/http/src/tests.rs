@@ -111,7 +111,7 @@ fn without_the_grant_there_is_no_verdict() {
 fn the_request_is_as_configured() {
     let check = config(
         r#", "method": "HEAD", "timeout": "5s", "verify-tls": false, "follow-redirects": 2,
-           "headers": { "host": "example.com" }"#,
+           "headers": { "x-probe": "yes" }"#,
     )
     .unwrap();
     let host = mock::Host::new().responds(URL, 200, "");
@@ -121,7 +121,7 @@ fn the_request_is_as_configured() {
         .timeout(Duration::from_millis(980))
         .verify_tls(false)
         .follow_redirects(2)
-        .header("host", "example.com");
+        .header("x-probe", "yes");
     assert_eq!(host.requests(), [expected]);
 }
 
@@ -146,6 +146,7 @@ fn config_errors_point_at_the_key() {
         (r#", "verify-tls": "no""#, "/verify-tls: write true or false, not string \"no\"".to_owned()),
         (r#", "headers": { "a/b": "" }"#, "/headers/a~1b: not the name of a header: \"a/b\"".to_owned()),
         (r#", "headers": { "x": "a\nb" }"#, "/headers/x: a header cannot hold control characters".to_owned()),
+        (r#", "headers": { "host": "h" }"#, "/headers/host: vrrp-host sets this header itself".to_owned()),
         (r#", "headers": { "x": 1 }"#, "/headers/x: write a string, not integer 1".to_owned()),
         (r#", "follow-redirects": 256"#, "/follow-redirects: write a whole number from 0 to 255, not integer 256".to_owned()),
     ] {

@@ -117,6 +117,68 @@ pub(crate) mod http {
     }
 }
 
+pub(crate) mod dns {
+    use std::time::Duration;
+
+    use crate::bindings::imports::vrrp_host::plugin::net::Error;
+    use crate::dns::{Query, RecordType};
+    use crate::mock::current;
+
+    pub(crate) fn query(
+        name: &str,
+        record_type: RecordType,
+        server: Option<&str>,
+        timeout_ms: u32,
+    ) -> Result<Vec<String>, Error> {
+        let query = Query::new(name, record_type).timeout(Duration::from_millis(timeout_ms.into()));
+        let query = match server.map(str::parse).transpose() {
+            Ok(None) => query,
+            Ok(Some(server)) => query.server(server),
+            Err(_) => return Err(Error::Io("not an address and port".to_owned())),
+        };
+        current(|world| {
+            let denied = query.needs().iter().any(|need| world.denies(need));
+            world.queries.push(query);
+            if denied {
+                return Err(Error::Denied);
+            }
+            let known = world.names.get(&(name.to_owned(), record_type.as_str()));
+            known.cloned().unwrap_or(Err(Error::NameNotFound))
+        })
+    }
+}
+
+pub(crate) mod icmp {
+    use std::time::Duration;
+
+    use crate::Need;
+    use crate::bindings::imports::vrrp_host::plugin::net::Error;
+    use crate::mock::{Ping, current};
+
+    pub(crate) fn ping(
+        address: &str,
+        count: u8,
+        interval_ms: u32,
+        timeout_ms: u32,
+    ) -> Result<Vec<Option<u64>>, Error> {
+        current(|world| {
+            world.pings.push(Ping {
+                address: address.to_owned(),
+                count,
+                interval: Duration::from_millis(interval_ms.into()),
+                timeout: Duration::from_millis(timeout_ms.into()),
+            });
+            if world.denies(&Need::from_words(format!("icmp:{address}"))) {
+                return Err(Error::Denied);
+            }
+            let known = world.echoes.get(address).cloned();
+            let mut trips = known.unwrap_or(Ok(Vec::new()))?;
+            trips.resize(count.into(), None);
+            Ok(trips)
+        })
+    }
+}
+
 pub(crate) mod state {
     use crate::mock::current;
 

@@ -110,6 +110,9 @@ pub(crate) enum Role {
     Worker {
         /// Process id of the supervisor
         parent: u32,
+        /// Open sockets for echo requests
+        #[arg(long)]
+        icmp: bool,
     },
     /// Compiles components into the cache and ends
     Compile,
@@ -131,7 +134,7 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<(), Failure> {
             command::instances(&options, names, InstanceCommand::Release)
         }
         Some(Command::Role(Role::Router { parent })) => router::run(&options, parent),
-        Some(Command::Role(Role::Worker { parent })) => worker::run(&options, parent),
+        Some(Command::Role(Role::Worker { parent, icmp })) => worker::run(&options, parent, icmp),
         Some(Command::Role(Role::Compile)) => supervisor::compile::child(),
     }
 }

@@ -6,6 +6,7 @@
 //! | [`socket`] | VRRP datagrams | `CAP_NET_RAW` |
 //! | [`arp`] | gratuitous ARP | `CAP_NET_RAW` |
 //! | [`ndp`] | unsolicited neighbour advertisements | `CAP_NET_RAW` |
+//! | [`icmp`] | echo requests and their answers | `CAP_NET_RAW` |
 //! | [`netlink`] | the state of interfaces; addresses, routes and rules kept in place | `CAP_NET_ADMIN` |
 //! | [`firewall`] | packets that the host must not accept | `CAP_NET_ADMIN` |
 //! | [`macvlan`] | virtual MACs: an interface for each | `CAP_NET_ADMIN` |
@@ -21,6 +22,7 @@ pub mod arp;
 pub mod clock;
 mod events;
 pub mod firewall;
+pub mod icmp;
 pub mod link;
 pub mod macvlan;
 pub mod ndp;

@@ -2,7 +2,9 @@
 //! a grant of its class exists, so what is not granted is not even there.
 
 mod clock;
+mod dns;
 mod http;
+mod icmp;
 mod log;
 mod metrics;
 mod process;
@@ -27,8 +29,8 @@ pub(crate) const CAPABILITIES: &[Capability] = &[
     http::CAPABILITY,
     Capability::later("stream", &[GrantClass::Tcp]),
     Capability::later("udp", &[GrantClass::Udp]),
-    Capability::later("dns", &[GrantClass::Dns]),
-    Capability::later("icmp", &[GrantClass::Icmp]),
+    dns::CAPABILITY,
+    icmp::CAPABILITY,
     Capability::later("files", &[GrantClass::Read]),
     Capability::later("exec", &[GrantClass::Exec]),
     Capability::later("link", &[GrantClass::Link]),

@@ -30,7 +30,7 @@ pub enum Grant {
     Tcp(Endpoint),
     /// `udp:HOST:PORT`: send and receive.
     Udp(Endpoint),
-    /// `dns:NAME`: resolve this name.
+    /// `dns:NAME`: ask about this name, here in small letters and without a dot at its end.
     Dns(String),
     /// `icmp:ADDRESS`: send echo requests.
     Icmp(IpAddr),
@@ -185,7 +185,10 @@ impl FromStr for Grant {
             ),
             "tcp" => ("`tcp:HOST:PORT`", endpoint(value).map(Self::Tcp)),
             "udp" => ("`udp:HOST:PORT`", endpoint(value).map(Self::Udp)),
-            "dns" => ("`dns:NAME`", name(value).map(Self::Dns)),
+            "dns" => (
+                "`dns:NAME`",
+                name(value).map(|name| Self::Dns(dns_name(&name))),
+            ),
             "icmp" => ("`icmp:ADDRESS`", address(value).map(Self::Icmp)),
             "read" => ("`read:/absolute/path`", path(value).map(Self::Read)),
             "exec" => ("`exec:/absolute/path`", path(value).map(Self::Exec)),
@@ -206,6 +209,11 @@ pub(crate) fn allow_line<'a>(grants: impl IntoIterator<Item = &'a Grant>) -> Str
         .map(|grant| format!("{:?}", grant.to_string()))
         .collect();
     format!("allow = [{}]", quoted.join(", "))
+}
+
+/// A name in DNS as it is compared: without regard to case, and with no dot at its end.
+pub(crate) fn dns_name(name: &str) -> String {
+    name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
 }
 
 /// The complete name of a unit: like systemctl, a name without a type is a service.
@@ -293,6 +301,7 @@ fn endpoint(value: &str) -> Result<Endpoint, String> {
 fn address(value: &str) -> Result<IpAddr, String> {
     value
         .parse()
+        .map(|address: IpAddr| address.to_canonical())
         .map_err(|_| format!("`{value}` is not an IP address"))
 }
 

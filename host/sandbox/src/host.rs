@@ -1,6 +1,7 @@
 //! What the sandbox needs from whoever embeds it.
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -25,6 +26,9 @@ pub trait Host: Send + Sync {
     /// The processes of this host.
     fn processes(&self) -> &dyn ProcessTable;
 
+    /// Echo requests.
+    fn pinger(&self) -> &dyn Pinger;
+
     /// Acts that need more rights than the modules' process has.
     fn broker(&self) -> &dyn Broker;
 }
@@ -33,6 +37,33 @@ pub trait Host: Send + Sync {
 pub trait ProcessTable: Send + Sync {
     /// Every process whose command name is `name`, as `process.find` of the contract defines it.
     fn find<'a>(&'a self, name: &'a str) -> Answer<'a, Result<Vec<ProcessInfo>, ProcessError>>;
+}
+
+/// Sends echo requests. The sandbox has already compared the address with the module's grants.
+pub trait Pinger: Send + Sync {
+    /// Sends `count` of them, `interval` apart, and waits until all are answered or `timeout` is over: the round trip
+    /// of each, and nothing for one that was not answered.
+    fn ping<'a>(
+        &'a self,
+        address: IpAddr,
+        count: u8,
+        interval: Duration,
+        timeout: Duration,
+    ) -> Answer<'a, Result<Vec<Option<Duration>>, PingError>>;
+}
+
+/// Why echo requests were not sent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PingError {
+    /// The time was over before the last one.
+    #[error("the time is too short to send all echo requests")]
+    Timeout,
+    /// The host knows no way to the address.
+    #[error("no route to the address")]
+    Unreachable,
+    /// Everything else.
+    #[error("{0}")]
+    Io(String),
 }
 
 /// Asks a more privileged process. The sandbox has already compared the request with the module's grants;

@@ -116,11 +116,20 @@ impl Call {
 
     /// Whether the module may do what `need` says. A refusal is counted, and logged with the line that would allow it.
     pub(crate) fn permits(&mut self, need: &Grant) -> bool {
-        if self.permits.iter().any(|grant| grant.covers(need)) {
+        self.permits_all(std::slice::from_ref(need))
+    }
+
+    /// As [`Call::permits`], for an act that takes more than one grant; the line has all that are missing.
+    pub(crate) fn permits_all(&mut self, needs: &[Grant]) -> bool {
+        let is_missing = |need: &&Grant| !self.permits.iter().any(|grant| grant.covers(need));
+        let missing: Vec<_> = needs.iter().filter(is_missing).collect();
+        if missing.is_empty() {
             return true;
         }
-        let hint = allow_line(self.permits.iter().chain([need]));
-        self.deny(&format!("{need}; to allow it write {hint}"), Some(hint));
+        let hint = allow_line(self.permits.iter().chain(missing.iter().copied()));
+        let missing: Vec<_> = missing.iter().map(ToString::to_string).collect();
+        let what = format!("{}; to allow it write {hint}", missing.join(" and "));
+        self.deny(&what, Some(hint));
         false
     }
 

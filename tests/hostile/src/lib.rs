@@ -4,8 +4,8 @@
 //!
 //! * `hostile`: a check that needs no grant and does what its config says: `{ do = "loop" }`, "eat", "panic" and more,
 //!   after as many good runs as `after-runs = "3"` says.
-//! * `curious`: a check that uses what needs a grant: processes, units and HTTP.
-//! * `early`: a check that wants a capability of a later version.
+//! * `curious`: a check that uses what needs a grant: processes, units, HTTP, DNS and echo requests.
+//! * `early`: a check that wants `dns`, which the tests rename to a capability of a later version.
 //! * `hook`: a hook that runs a job on a unit.
 //! * `author`: a check written with the SDK: no process called `name` runs.
 

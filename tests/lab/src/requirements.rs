@@ -20,6 +20,7 @@ pub const REQUIREMENTS: &[Requirement] = &[
     require_program("pgrep", "procps"),
     require_program("tcpdump", "tcpdump"),
     require_program("tshark", "tshark"),
+    require_program("dnsmasq", "dnsmasq-base"),
     require_program("keepalived", "keepalived"),
     require_program("prometheus-node-exporter", "prometheus-node-exporter"),
 ];

@@ -67,11 +67,29 @@ impl<To: Serialize + Send + Sync + 'static> Child<To> {
         Event: Send + 'static,
         Wrap: Fn(FromChild<From>) -> Event + Send + Sync + 'static,
     {
-        Self::try_spawn(role, options, events, wrap).map_err(|source| SpawnError { role, source })
+        Self::spawn_with(role, &[], options, events, wrap)
+    }
+
+    /// As [`Child::spawn`], with more arguments for the role.
+    pub(super) fn spawn_with<From, Event, Wrap>(
+        role: &'static str,
+        arguments: &[&str],
+        options: &Options,
+        events: mpsc::Sender<Event>,
+        wrap: Wrap,
+    ) -> Result<Self, SpawnError>
+    where
+        From: DeserializeOwned + Send + 'static,
+        Event: Send + 'static,
+        Wrap: Fn(FromChild<From>) -> Event + Send + Sync + 'static,
+    {
+        Self::try_spawn(role, arguments, options, events, wrap)
+            .map_err(|source| SpawnError { role, source })
     }
 
     fn try_spawn<From, Event, Wrap>(
         role: &str,
+        arguments: &[&str],
         options: &Options,
         events: mpsc::Sender<Event>,
         wrap: Wrap,
@@ -82,7 +100,7 @@ impl<To: Serialize + Send + Sync + 'static> Child<To> {
         Wrap: Fn(FromChild<From>) -> Event + Send + Sync + 'static,
     {
         let (ours, theirs) = ipc::pair()?;
-        let mut process = command(role, options, theirs).spawn()?;
+        let mut process = command(role, options, theirs).args(arguments).spawn()?;
         let pid = process.id().unwrap_or_default();
         let channel = std::sync::Arc::new(AsyncChannel::new(ours)?);
         let (outgoing, mut to_send) = mpsc::unbounded_channel::<To>();

@@ -11,6 +11,7 @@ use crate::config::{Check, Cluster, Group, Hook, Instance, Module, ModuleSource,
 use crate::ipc::{
     CheckSetup, GroupSetup, InstanceSetup, InterfaceSetup, ModuleSetup, Schedule, TrackSetup,
 };
+use crate::modules;
 
 /// Beyond interval and timeout, how long a report may be late before it counts as an error.
 const REPORT_SLACK: Duration = Duration::from_secs(1);
@@ -121,6 +122,15 @@ impl Setup {
             .chain(self.hooks.iter().map(|hook| &hook.module))
     }
 
+    /// What the worker has to know before it gives up its rights.
+    pub(super) fn worker_arguments(&self) -> &'static [&'static str] {
+        if self.modules().any(may_ping) {
+            &["--icmp"]
+        } else {
+            &[]
+        }
+    }
+
     /// The largest memory limit, bytes. Compiler and worker have to agree on it: compiled code depends on it.
     pub(super) fn memory_max(&self) -> u64 {
         let default = vrrp_sandbox::EngineConfig::default().memory_max;
@@ -220,6 +230,15 @@ fn others(instance: &Instance) -> Vec<Object> {
         .chain(routes.map(Object::from))
         .chain(rules.map(Object::from))
         .collect()
+}
+
+/// Whether a module may be granted echo requests: by its `allow`, or as one of ours that can send them.
+fn may_ping(module: &Module) -> bool {
+    match (&module.allow, &module.source) {
+        (Some(allow), _) => allow.iter().any(|grant| grant.starts_with("icmp:")),
+        (None, ModuleSource::BuiltIn(name)) => modules::imports(name, "icmp"),
+        (None, ModuleSource::File(_)) => false,
+    }
 }
 
 /// A module, for the worker.

@@ -9,10 +9,11 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, error, info, warn};
 use vrrp_linux::process::KnownProcesses;
 use vrrp_sandbox::{
-    Action, Answer, Broker, Host, Level, LogLine, ProcessError, ProcessInfo, ProcessTable, Sample,
-    SystemdError, Unit,
+    Action, Answer, Broker, Host, Level, LogLine, Pinger, ProcessError, ProcessInfo, ProcessTable,
+    Sample, SystemdError, Unit,
 };
 
+use super::pings::Pings;
 use crate::ipc::{Asker, BrokerError, BrokerReply, BrokerRequest, FromWorker, UnitAction};
 
 /// Requests to the broker that wait for its answer, shared by all modules.
@@ -77,14 +78,21 @@ pub(super) struct ModuleHost {
     asker: Asker,
     requests: Arc<Requests>,
     processes: Arc<Processes>,
+    pings: Arc<Pings>,
 }
 
 impl ModuleHost {
-    pub(super) fn new(asker: Asker, requests: Arc<Requests>, processes: Arc<Processes>) -> Self {
+    pub(super) fn new(
+        asker: Asker,
+        requests: Arc<Requests>,
+        processes: Arc<Processes>,
+        pings: Arc<Pings>,
+    ) -> Self {
         Self {
             asker,
             requests,
             processes,
+            pings,
         }
     }
 }
@@ -116,6 +124,10 @@ impl Host for ModuleHost {
 
     fn processes(&self) -> &dyn ProcessTable {
         &*self.processes
+    }
+
+    fn pinger(&self) -> &dyn Pinger {
+        &*self.pings
     }
 
     fn broker(&self) -> &dyn Broker {

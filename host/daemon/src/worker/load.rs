@@ -10,6 +10,7 @@ use vrrp_sandbox::{
 
 use super::checks::{RunningCheck, guest_state};
 use super::host::{ModuleHost, Processes, Requests};
+use super::pings::Pings;
 use crate::exit::chain;
 use crate::ipc::{Asker, CallHook, HookOutcome, LoadFailure, ModuleSetup, Schedule};
 
@@ -35,6 +36,7 @@ pub(super) async fn load(
     cache: &CompiledCache,
     memory_max: u64,
     requests: &Arc<Requests>,
+    pings: &Arc<Pings>,
     setup: Setup,
 ) -> Loaded {
     let mut loaded = Loaded::default();
@@ -59,6 +61,7 @@ pub(super) async fn load(
         cache,
         requests,
         processes: Arc::default(),
+        pings,
     };
     for ((module, schedule), index) in setup.checks.iter().zip(0..) {
         match loader.check(module, index).await {
@@ -88,6 +91,7 @@ struct Loader<'a> {
     cache: &'a CompiledCache,
     requests: &'a Arc<Requests>,
     processes: Arc<Processes>,
+    pings: &'a Arc<Pings>,
 }
 
 impl Loader<'_> {
@@ -171,6 +175,7 @@ impl Loader<'_> {
                 asker,
                 self.requests.clone(),
                 self.processes.clone(),
+                self.pings.clone(),
             )),
         })
     }

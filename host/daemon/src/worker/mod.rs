@@ -6,6 +6,7 @@
 mod checks;
 mod host;
 mod load;
+mod pings;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tracing::{debug, warn};
+use vrrp_linux::icmp::EchoSockets;
 use vrrp_linux::process::{ProcConnector, ProcessWatcher};
 use vrrp_linux::{rights, role};
 use vrrp_sandbox::{CompiledCache, HookModule};
@@ -28,18 +30,20 @@ use crate::supervisor::compile::cache_dir;
 use checks::{RunningCheck, States};
 use host::Requests;
 use load::{Loaded, Setup};
+use pings::Pings;
 
 /// The user and group `nobody`, which own nothing.
 const NOBODY: u32 = 65534;
 
-/// Runs the role until the supervisor goes away.
+/// Runs the role until the supervisor goes away. `icmp` says that a module may send echo requests.
 ///
 /// # Errors
 /// When the process was not started by a supervisor, or cannot set itself up.
-pub(crate) fn run(options: &Options, parent: u32) -> Result<(), Failure> {
+pub(crate) fn run(options: &Options, parent: u32, icmp: bool) -> Result<(), Failure> {
     let socket = ipc::inherited().map_err(Failure::internal)?;
     // What needs rights is opened before they are given up.
     let connector = ProcConnector::open();
+    let echo_sockets = icmp.then(EchoSockets::open);
     let folder = File::open(cache_dir(&options.state_dir)).map_err(Failure::internal)?;
     // By descriptor, because a folder above it may be closed to the user this process becomes.
     let cache = CompiledCache::new(format!("/proc/self/fd/{}", folder.as_raw_fd()));
@@ -60,7 +64,9 @@ pub(crate) fn run(options: &Options, parent: u32) -> Result<(), Failure> {
     tasks.block_on(&runtime, async {
         let channel = AsyncChannel::new(socket).map_err(Failure::internal)?;
         let watcher = ProcessWatcher::new(connector).map_err(Failure::internal)?;
-        match Worker::new(Rc::new(channel), cache, watcher).serve().await {
+        let pings = Pings::new(echo_sockets);
+        let worker = Worker::new(Rc::new(channel), cache, watcher, pings);
+        match worker.serve().await {
             // The supervisor is gone: nobody wants a verdict any more.
             RecvError::Closed => Ok(()),
             error @ (RecvError::Undecodable(_) | RecvError::Io(_)) => Err(Failure::internal(error)),
@@ -75,6 +81,7 @@ struct Worker {
     watcher: ProcessWatcher,
     outgoing: mpsc::UnboundedSender<FromWorker>,
     requests: Arc<Requests>,
+    pings: Arc<Pings>,
     setup: Setup,
     checks: Vec<RunningCheck>,
     hooks: Vec<Rc<HookModule>>,
@@ -83,7 +90,12 @@ struct Worker {
 }
 
 impl Worker {
-    fn new(channel: Rc<AsyncChannel>, cache: CompiledCache, watcher: ProcessWatcher) -> Self {
+    fn new(
+        channel: Rc<AsyncChannel>,
+        cache: CompiledCache,
+        watcher: ProcessWatcher,
+        pings: Pings,
+    ) -> Self {
         let (outgoing, mut to_send) = mpsc::unbounded_channel();
         let writer = channel.clone();
         tokio::task::spawn_local(async move {
@@ -100,6 +112,7 @@ impl Worker {
             watcher,
             requests: Arc::new(Requests::new(outgoing.clone())),
             outgoing,
+            pings: Arc::new(pings),
             setup: Setup::default(),
             checks: Vec::new(),
             hooks: Vec::new(),
@@ -159,7 +172,7 @@ impl Worker {
             failures,
             check_needs,
             hook_needs,
-        } = load::load(&self.cache, memory_max, &self.requests, setup).await;
+        } = load::load(&self.cache, memory_max, &self.requests, &self.pings, setup).await;
         for check in &checks {
             for name in check.watched_processes() {
                 self.watcher.watch(name);

@@ -1,7 +1,7 @@
 //! `http`: one request, with the redirects that the module wants followed.
 
 mod client;
-mod dial;
+pub(super) mod dial;
 mod tls;
 
 use std::time::Instant;

@@ -93,7 +93,7 @@ async fn a_need_in_unknown_words_is_refused() {
 async fn a_capability_of_a_later_version_is_told_as_such() {
     for grants in [Grants::FromConfig, listed(&["dns:example.com"])] {
         let text = refused("early", json!({}), grants).await.to_string();
-        assert!(text.contains("vrrp-host:plugin/dns@0.1.0"), "{text}");
+        assert!(text.contains("vrrp-host:plugin/psi@0.1.0"), "{text}");
         assert!(text.contains("not available in this version"), "{text}");
     }
 }

@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot unwrap has failed")]
 
 mod capabilities;
+mod dns;
 mod http;
+mod icmp;
 mod limits;
 mod load;
 mod support;

@@ -119,9 +119,13 @@ impl Supervisor {
         };
         self.generations += 1;
         let generation = self.generations;
-        let spawned = Child::spawn("worker", &self.options, self.events.clone(), move |event| {
-            Event::Worker(generation, event)
-        });
+        let spawned = Child::spawn_with(
+            "worker",
+            reload.setup.worker_arguments(),
+            &self.options,
+            self.events.clone(),
+            move |event| Event::Worker(generation, event),
+        );
         match spawned {
             Ok(child) => {
                 prepare::send_setup(&child, &reload.setup, &keys);

@@ -22,9 +22,13 @@ impl Supervisor {
         self.worker.generation = self.generations;
         self.worker.started = Instant::now();
         let generation = self.worker.generation;
-        let worker = Child::spawn("worker", &self.options, self.events.clone(), move |event| {
-            Event::Worker(generation, event)
-        })
+        let worker = Child::spawn_with(
+            "worker",
+            self.setup.worker_arguments(),
+            &self.options,
+            self.events.clone(),
+            move |event| Event::Worker(generation, event),
+        )
         .map_err(|error| chain(&error))?;
         prepare::send_setup(&worker, &self.setup, &self.keys);
         self.worker.child = Some(worker);

@@ -71,7 +71,8 @@ async fn lookup(name: String, port: u16) -> Result<Vec<SocketAddr>, net::Error> 
     }
 }
 
-fn unreachable(error: &io::Error) -> net::Error {
+/// Why there is no conversation, as a module sees it.
+pub(in crate::capability) fn unreachable(error: &io::Error) -> net::Error {
     if error.kind() == io::ErrorKind::ConnectionRefused {
         net::Error::Refused
     } else if matches!(

@@ -64,17 +64,15 @@ impl Imports {
             }) {
                 continue;
             }
-            let known = name
-                .filter(Name::is_ours)
-                .and_then(|name| Capability::find(name.interface));
-            let Some(capability) = known else {
+            let Some(name) = name.filter(Name::is_ours) else {
                 return Err(unknown(import));
             };
-            if capability.link.is_none() {
+            let known = Capability::find(name.interface);
+            let Some(capability) = known.filter(|capability| capability.link.is_some()) else {
                 return Err(LoadError::UnavailableImport {
                     import: import.to_owned(),
                 });
-            }
+            };
             capabilities.push((import.to_owned(), capability));
         }
         Ok(Self(capabilities))

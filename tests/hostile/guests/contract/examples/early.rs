@@ -1,4 +1,4 @@
-//! A check from the future: it wants a capability that this version does not have.
+//! A check from the future: the tests rename the capability that it wants to one that no version has.
 
 wit_bindgen::generate!({ path: "../../../../wit", world: "check" });
 
