@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Name in cluster.toml, package, file that cargo makes of it.
-const MODULES: [(&str, &str, &str); 3] = [
+const MODULES: [(&str, &str, &str); 4] = [
     ("process", "check-process", "check_process.wasm"),
     ("http", "check-http", "check_http.wasm"),
     ("systemctl", "hook-systemctl", "hook_systemctl.wasm"),
+    ("tcp", "check-tcp", "check_tcp.wasm"),
 ];
 
 const TARGET: &str = "wasm32-wasip2";

@@ -5,10 +5,13 @@ mod clock;
 mod http;
 mod log;
 mod metrics;
+mod net;
 mod process;
 pub(crate) mod state;
+pub(crate) mod stream;
 mod systemd;
 mod systemd_control;
+mod udp;
 
 use wasmtime::component::Linker;
 
@@ -25,8 +28,8 @@ pub(crate) const CAPABILITIES: &[Capability] = &[
     systemd::CAPABILITY,
     systemd_control::CAPABILITY,
     http::CAPABILITY,
-    Capability::later("stream", &[GrantClass::Tcp]),
-    Capability::later("udp", &[GrantClass::Udp]),
+    stream::CAPABILITY,
+    udp::CAPABILITY,
     Capability::later("dns", &[GrantClass::Dns]),
     Capability::later("icmp", &[GrantClass::Icmp]),
     Capability::later("files", &[GrantClass::Read]),

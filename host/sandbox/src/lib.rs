@@ -41,7 +41,7 @@ pub use compile::{CompileError, Compiler};
 pub use engine::{Engine, EngineConfig, EngineError};
 pub use grant::{Endpoint, Grant, HttpRule, ParseGrantError};
 pub use host::{
-    Action, Answer, Broker, Host, Level, LogLine, LogSource, ProcessError, ProcessInfo,
+    Action, Answer, Broker, Host, Level, LogLine, LogSource, NetError, ProcessError, ProcessInfo,
     ProcessTable, Sample, SampleValue, SystemdError, Unit,
 };
 pub use limits::Limits;

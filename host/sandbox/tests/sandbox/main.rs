@@ -6,4 +6,7 @@ mod capabilities;
 mod http;
 mod limits;
 mod load;
+mod stream;
 mod support;
+mod tls;
+mod udp;

@@ -1,6 +1,8 @@
 //! Guests to load, and a host that remembers.
 
 use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -9,7 +11,7 @@ use hostile::Guests;
 use serde_json::{Value, json};
 use vrrp_sandbox::{
     Action, Answer, Artifact, Broker, CheckModule, CompiledCache, Compiler, Engine, EngineConfig,
-    Grant, Grants, HookModule, Host, Limits, LoadError, LogLine, LogSource, ProcessError,
+    Grant, Grants, HookModule, Host, Limits, LoadError, LogLine, LogSource, NetError, ProcessError,
     ProcessInfo, ProcessTable, RunContext, RunReport, Sample, Setup, SystemdError, Unit,
 };
 
@@ -212,6 +214,15 @@ impl Broker for TestHost {
                 "stuck.service" => Err(SystemdError::Timeout),
                 _ => Err(SystemdError::NotFound),
             }
+        })
+    }
+
+    fn unix_socket<'a>(&'a self, path: &'a Path) -> Answer<'a, Result<OwnedFd, NetError>> {
+        Box::pin(async move {
+            let socket = UnixStream::connect(path);
+            socket
+                .map(OwnedFd::from)
+                .map_err(|error| NetError::Io(error.to_string()))
         })
     }
 }
