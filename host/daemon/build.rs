@@ -7,11 +7,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Name in cluster.toml, package, file that cargo makes of it.
-const MODULES: [(&str, &str, &str); 4] = [
+const MODULES: [(&str, &str, &str); 7] = [
     ("process", "check-process", "check_process.wasm"),
     ("http", "check-http", "check_http.wasm"),
     ("systemctl", "hook-systemctl", "hook_systemctl.wasm"),
     ("tcp", "check-tcp", "check_tcp.wasm"),
+    ("redis", "check-redis", "check_redis.wasm"),
+    ("haproxy", "check-haproxy", "check_haproxy.wasm"),
+    ("postgres", "check-postgres", "check_postgres.wasm"),
 ];
 
 const TARGET: &str = "wasm32-wasip2";
