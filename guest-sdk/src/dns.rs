@@ -82,7 +82,9 @@ impl Query {
                 raw_net::Error::Refused => Error::Refused,
                 raw_net::Error::Unreachable => Error::Unreachable,
                 raw_net::Error::NameNotFound => Error::NameNotFound,
-                raw_net::Error::Tls(message) | raw_net::Error::Io(message) => Error::Io(message),
+                raw_net::Error::Tls(message)
+                | raw_net::Error::Io(message)
+                | raw_net::Error::Unusable(message) => Error::Io(message),
             }
         })
     }

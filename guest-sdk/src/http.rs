@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-use crate::CheckError;
-use crate::bindings::imports::vrrp_host::plugin::{http as raw, net as raw_net};
+use crate::bindings::imports::vrrp_host::plugin::http as raw;
 use crate::host::http as host;
 use crate::types::Need;
 
+pub use crate::net::Error;
 pub use header::check_header;
 pub use url::{Url, UrlError};
 
@@ -101,17 +101,7 @@ impl Request {
     pub fn send(&self) -> Result<Response, Error> {
         host::send(&self.0)
             .map(Response)
-            .map_err(|error| match error {
-                raw_net::Error::Denied => Error::Denied(self.need()),
-                raw_net::Error::Timeout => Error::Timeout {
-                    timeout_ms: self.0.timeout_ms,
-                },
-                raw_net::Error::Refused => Error::Refused,
-                raw_net::Error::Unreachable => Error::Unreachable,
-                raw_net::Error::NameNotFound => Error::NameNotFound,
-                raw_net::Error::Tls(message) => Error::Tls(message),
-                raw_net::Error::Io(message) => Error::Io(message),
-            })
+            .map_err(|error| Error::new(error, || self.need(), self.0.timeout_ms))
     }
 
     #[cfg(not(target_family = "wasm"))]
@@ -161,38 +151,5 @@ impl Response {
     /// From the start of name resolution to the end of the body.
     pub fn elapsed(&self) -> Duration {
         Duration::from_micros(self.0.total_us)
-    }
-}
-
-/// Why there is no answer.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Error {
-    #[error("not granted: {0}")]
-    Denied(Need),
-    #[error("no answer within {timeout_ms} ms")]
-    Timeout { timeout_ms: u32 },
-    #[error("connection refused")]
-    Refused,
-    #[error("no route to it")]
-    Unreachable,
-    #[error("its name is unknown")]
-    NameNotFound,
-    #[error("TLS failed: {0}")]
-    Tls(String),
-    #[error("{0}")]
-    Io(String),
-}
-
-impl From<Error> for CheckError {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::Denied(need) => Self::Denied(need.to_string()),
-            Error::Timeout { .. } => Self::Timeout(error.to_string()),
-            Error::Refused
-            | Error::Unreachable
-            | Error::NameNotFound
-            | Error::Tls(_)
-            | Error::Io(_) => Self::Unavailable(error.to_string()),
-        }
     }
 }

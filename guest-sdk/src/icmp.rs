@@ -44,7 +44,9 @@ pub fn ping(
         raw_net::Error::Refused | raw_net::Error::Unreachable | raw_net::Error::NameNotFound => {
             Error::Unreachable
         }
-        raw_net::Error::Tls(message) | raw_net::Error::Io(message) => Error::Io(message),
+        raw_net::Error::Tls(message)
+        | raw_net::Error::Io(message)
+        | raw_net::Error::Unusable(message) => Error::Io(message),
     })?;
     let trips = trips.into_iter();
     Ok(trips.map(|trip| trip.map(Duration::from_micros)).collect())

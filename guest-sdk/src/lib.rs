@@ -1,7 +1,6 @@
 #![doc = include_str!("../README.md")]
 
-// The macros name this crate as its users see it, also in its own tests.
-#[cfg(test)]
+// The macros name this crate as its users see it, also in here.
 extern crate self as vrrp_sdk;
 
 pub mod clock;
@@ -12,12 +11,16 @@ pub mod log;
 pub mod metrics;
 #[cfg(not(target_family = "wasm"))]
 pub mod mock;
+pub mod net;
 pub mod process;
 pub mod state;
+pub mod stream;
 pub mod systemd;
+pub mod udp;
 
 mod config;
 mod module;
+mod secret;
 mod time_span;
 mod types;
 
@@ -49,6 +52,7 @@ pub use bindings::check::vrrp_host::plugin::types::{
 pub use bindings::hook::exports::vrrp_host::plugin::notifier::HookError;
 pub use config::ConfigErrors;
 pub use module::{Check, Hook, Module};
+pub use secret::Secret;
 pub use time_span::TimeSpan;
 pub use types::Need;
 pub use vrrp_sdk_macros::{check, config, hook};
@@ -57,8 +61,8 @@ pub use vrrp_sdk_macros::{check, config, hook};
 pub mod prelude {
     pub use crate::{
         Check, CheckError, ConfigErrors, Hook, HookError, Need, Observation, Plan, RunContext,
-        TimeSpan, Transition, Trigger, Verdict, VrrpState, clock, dns, http, icmp, log, metrics,
-        process, state, systemd,
+        Secret, TimeSpan, Transition, Trigger, Verdict, VrrpState, clock, dns, http, icmp, log,
+        metrics, net, process, state, stream, systemd, udp,
     };
 }
 

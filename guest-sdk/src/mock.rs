@@ -24,7 +24,10 @@ use crate::{
     systemd,
 };
 
+pub use server::Server;
+
 pub(crate) mod imports;
+mod server;
 
 /// Reads a config as the host does at load, from JSON.
 ///
@@ -74,7 +77,7 @@ pub fn unit(name: &str, active_state: &str) -> Unit {
 
 /// What a module sees of the outside, and what it did there.
 ///
-/// At first there is nothing: no process, no unit, no HTTP server, and the clocks stand at zero.
+/// At first there is nothing: no process, no unit, no server, and the clocks stand at zero.
 #[derive(Debug, Default)]
 pub struct Host(Rc<RefCell<World>>);
 
@@ -104,6 +107,9 @@ struct World {
     answers: HashMap<String, Result<raw_http::Response, net::Error>>,
     names: HashMap<(String, &'static str), Result<Vec<String>, net::Error>>,
     echoes: HashMap<String, Result<Vec<Option<u64>>, net::Error>>,
+    servers: HashMap<String, Server>,
+    failing_servers: HashMap<String, net::Error>,
+    udp_servers: HashMap<String, Server>,
     unix_time: Duration,
     monotonic: Duration,
     state: BTreeMap<String, Vec<u8>>,
@@ -171,16 +177,30 @@ impl Host {
     /// A request to this URL gets no answer.
     #[must_use]
     pub fn http_fails(self, url: &str, error: http::Error) -> Self {
-        let error = match error {
-            http::Error::Denied(_) => net::Error::Denied,
-            http::Error::Timeout { .. } => net::Error::Timeout,
-            http::Error::Refused => net::Error::Refused,
-            http::Error::Unreachable => net::Error::Unreachable,
-            http::Error::NameNotFound => net::Error::NameNotFound,
-            http::Error::Tls(message) => net::Error::Tls(message),
-            http::Error::Io(message) => net::Error::Io(message),
-        };
-        self.with(|world| world.answers.insert(url.to_owned(), Err(error)))
+        self.with(|world| world.answers.insert(url.to_owned(), Err(error.into_raw())))
+    }
+
+    /// A server listens at this `host:port`, or at this path of a Unix socket. At every other one the
+    /// connection is refused.
+    #[must_use]
+    pub fn serves(self, address: &str, server: Server) -> Self {
+        self.with(|world| world.servers.insert(address.to_owned(), server))
+    }
+
+    /// Connecting to this `host:port`, or to this path, fails.
+    #[must_use]
+    pub fn connect_fails(self, address: &str, error: crate::net::Error) -> Self {
+        self.with(|world| {
+            world
+                .failing_servers
+                .insert(address.to_owned(), error.into_raw())
+        })
+    }
+
+    /// A server answers datagrams at this `host:port`. At every other one they are refused.
+    #[must_use]
+    pub fn serves_udp(self, address: &str, server: Server) -> Self {
+        self.with(|world| world.udp_servers.insert(address.to_owned(), server))
     }
 
     /// A name has these records. Every other one does not exist.

@@ -50,6 +50,26 @@ impl Need {
         Self(format!("http:{method} {prefix}"))
     }
 
+    /// To connect to this `host:port`.
+    pub fn tcp(address: &str) -> Self {
+        Self(format!("tcp:{address}"))
+    }
+
+    /// To exchange datagrams with this `host:port`.
+    pub fn udp(address: &str) -> Self {
+        Self(format!("udp:{address}"))
+    }
+
+    /// To connect to the Unix socket of this path.
+    pub fn unix_socket(path: &str) -> Self {
+        Self(format!("unix:{path}"))
+    }
+
+    /// To read this file, or what is below this folder.
+    pub fn read(path: &str) -> Self {
+        Self(format!("read:{path}"))
+    }
+
     /// Any other need, in the words of an `allow` line.
     pub fn from_words(words: impl Into<String>) -> Self {
         Self(words.into())
@@ -199,6 +219,10 @@ mod tests {
             ),
             (Need::dns("www.example.com"), "dns:www.example.com"),
             (Need::icmp([192, 0, 2, 1].into()), "icmp:192.0.2.1"),
+            (Need::tcp("db.lan:5432"), "tcp:db.lan:5432"),
+            (Need::udp("[::1]:53"), "udp:[::1]:53"),
+            (Need::unix_socket("/run/a.sock"), "unix:/run/a.sock"),
+            (Need::read("/etc/own.pem"), "read:/etc/own.pem"),
             (Need::from_words("link:eth0"), "link:eth0"),
         ];
         for (need, words) in needs {

@@ -7,13 +7,17 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Name in cluster.toml, package, file that cargo makes of it.
-const MODULES: [(&str, &str, &str); 6] = [
+const MODULES: &[(&str, &str, &str)] = &[
     ("process", "check-process", "check_process.wasm"),
     ("http", "check-http", "check_http.wasm"),
     ("dns", "check-dns", "check_dns.wasm"),
     ("ping", "check-ping", "check_ping.wasm"),
     ("systemctl", "hook-systemctl", "hook_systemctl.wasm"),
     ("webhook", "hook-webhook", "hook_webhook.wasm"),
+    ("tcp", "check-tcp", "check_tcp.wasm"),
+    ("redis", "check-redis", "check_redis.wasm"),
+    ("haproxy", "check-haproxy", "check_haproxy.wasm"),
+    ("postgres", "check-postgres", "check_postgres.wasm"),
 ];
 
 const TARGET: &str = "wasm32-wasip2";

@@ -103,7 +103,7 @@ impl Hook for Webhook {
         let request = self.request(transition);
         let response = request.send().map_err(|error| match error {
             // What is denied now is denied the next time.
-            http::Error::Denied(_) | http::Error::Tls(_) => {
+            http::Error::Denied(_) | http::Error::Tls(_) | http::Error::Unusable(_) => {
                 HookError::Permanent(format!("{request}: {error}"))
             }
             http::Error::Timeout { .. }

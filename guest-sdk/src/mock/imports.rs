@@ -1,6 +1,8 @@
 //! The imports of the contract, answered from the [`World`](super::World) of the running test.
 //! Each function has the signature of the one that is generated for WebAssembly.
 
+pub(crate) use super::server::{stream, udp};
+
 pub(crate) mod log {
     use crate::log::Level;
     use crate::mock::{LogLine, current};

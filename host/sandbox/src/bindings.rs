@@ -14,13 +14,20 @@ wasmtime::component::bindgen!({
     imports: {
         "vrrp-host:plugin/process.find": async | trappable,
         "vrrp-host:plugin/systemd.get": async | trappable,
+        "vrrp-host:plugin/stream.[method]connection.read": async | trappable,
+        "vrrp-host:plugin/stream.[method]connection.start-tls": async | trappable,
+        "vrrp-host:plugin/stream.[method]connection.write": async | trappable,
+        "vrrp-host:plugin/stream.[static]connection.tcp": async | trappable,
+        "vrrp-host:plugin/stream.[static]connection.unix": async | trappable,
         "vrrp-host:plugin/systemd-control.run": async | trappable,
         "vrrp-host:plugin/dns.query": async | trappable,
+        "vrrp-host:plugin/udp.exchange": async | trappable,
         "vrrp-host:plugin/http.send": async | trappable,
         "vrrp-host:plugin/icmp.ping": async | trappable,
         default: trappable,
     },
     exports: { default: async },
+    with: { "vrrp-host:plugin/stream.connection": crate::capability::stream::Connection },
     additional_derives: [PartialEq, serde::Serialize, serde::Deserialize],
 });
 

@@ -7,10 +7,13 @@ mod http;
 mod icmp;
 mod log;
 mod metrics;
+mod net;
 mod process;
 pub(crate) mod state;
+pub(crate) mod stream;
 mod systemd;
 mod systemd_control;
+mod udp;
 
 use wasmtime::component::Linker;
 
@@ -27,8 +30,8 @@ pub(crate) const CAPABILITIES: &[Capability] = &[
     systemd::CAPABILITY,
     systemd_control::CAPABILITY,
     http::CAPABILITY,
-    Capability::later("stream", &[GrantClass::Tcp]),
-    Capability::later("udp", &[GrantClass::Udp]),
+    stream::CAPABILITY,
+    udp::CAPABILITY,
     dns::CAPABILITY,
     icmp::CAPABILITY,
     Capability::later("files", &[GrantClass::Read]),

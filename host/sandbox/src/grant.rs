@@ -1,5 +1,6 @@
 //! Grants: what a module may touch, in the words of cluster.toml's `allow`.
 
+mod endpoint;
 mod http;
 
 use std::fmt;
@@ -7,6 +8,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+pub use self::endpoint::Endpoint;
+pub(crate) use self::endpoint::may_lead_to;
 pub use self::http::HttpRule;
 use crate::host::Action;
 
@@ -30,6 +33,8 @@ pub enum Grant {
     Tcp(Endpoint),
     /// `udp:HOST:PORT`: send and receive.
     Udp(Endpoint),
+    /// `unix:PATH`: connect to this socket.
+    UnixSocket(PathBuf),
     /// `dns:NAME`: ask about this name, here in small letters and without a dot at its end.
     Dns(String),
     /// `icmp:ADDRESS`: send echo requests.
@@ -42,15 +47,6 @@ pub enum Grant {
     Link(String),
 }
 
-/// Host and port of a `tcp:` or `udp:` grant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Endpoint {
-    /// A name or an address, without brackets.
-    pub host: String,
-    /// 1 to 65535.
-    pub port: u16,
-}
-
 /// What may be granted: the word before the first colon, where reading and controlling a unit are two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum GrantClass {
@@ -60,6 +56,7 @@ pub(crate) enum GrantClass {
     Http,
     Tcp,
     Udp,
+    UnixSocket,
     Dns,
     Icmp,
     Read,
@@ -77,6 +74,7 @@ impl GrantClass {
             Self::Http => "http:METHOD URL-PREFIX",
             Self::Tcp => "tcp:HOST:PORT",
             Self::Udp => "udp:HOST:PORT",
+            Self::UnixSocket => "unix:PATH",
             Self::Dns => "dns:NAME",
             Self::Icmp => "icmp:ADDRESS",
             Self::Read => "read:PATH",
@@ -112,6 +110,7 @@ impl Grant {
             Self::Http(_) => GrantClass::Http,
             Self::Tcp(_) => GrantClass::Tcp,
             Self::Udp(_) => GrantClass::Udp,
+            Self::UnixSocket(_) => GrantClass::UnixSocket,
             Self::Dns(_) => GrantClass::Dns,
             Self::Icmp(_) => GrantClass::Icmp,
             Self::Read(_) => GrantClass::Read,
@@ -133,21 +132,12 @@ impl fmt::Display for Grant {
             Self::Http(rule) => write!(f, "http:{rule}"),
             Self::Tcp(endpoint) => write!(f, "tcp:{endpoint}"),
             Self::Udp(endpoint) => write!(f, "udp:{endpoint}"),
+            Self::UnixSocket(path) => write!(f, "unix:{}", path.display()),
             Self::Dns(name) => write!(f, "dns:{name}"),
             Self::Icmp(address) => write!(f, "icmp:{address}"),
             Self::Read(path) => write!(f, "read:{}", path.display()),
             Self::Exec(path) => write!(f, "exec:{}", path.display()),
             Self::Link(name) => write!(f, "link:{name}"),
-        }
-    }
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
         }
     }
 }
@@ -162,7 +152,7 @@ pub struct ParseGrantError {
 }
 
 const ALL_FORMS: &str = "`process:NAME`, `unit:NAME`, `unit:NAME:start,stop`, `http:METHOD URL-PREFIX`, `tcp:HOST:PORT`, \
-     `udp:HOST:PORT`, `dns:NAME`, `icmp:ADDRESS`, `read:PATH`, `exec:PATH` or `link:NAME`";
+     `udp:HOST:PORT`, `unix:PATH`, `dns:NAME`, `icmp:ADDRESS`, `read:PATH`, `exec:PATH` or `link:NAME`";
 
 impl FromStr for Grant {
     type Err = ParseGrantError;
@@ -183,8 +173,9 @@ impl FromStr for Grant {
                 "`http:GET https://host:port/path`",
                 HttpRule::parse(value).map(Self::Http),
             ),
-            "tcp" => ("`tcp:HOST:PORT`", endpoint(value).map(Self::Tcp)),
-            "udp" => ("`udp:HOST:PORT`", endpoint(value).map(Self::Udp)),
+            "tcp" => ("`tcp:HOST:PORT`", Endpoint::parse(value).map(Self::Tcp)),
+            "udp" => ("`udp:HOST:PORT`", Endpoint::parse(value).map(Self::Udp)),
+            "unix" => ("`unix:/absolute/path`", path(value).map(Self::UnixSocket)),
             "dns" => (
                 "`dns:NAME`",
                 name(value).map(|name| Self::Dns(dns_name(&name))),
@@ -275,27 +266,6 @@ fn name(value: &str) -> Result<String, String> {
         return Err("the name has stray white space".to_owned());
     }
     Ok(value.to_owned())
-}
-
-fn endpoint(value: &str) -> Result<Endpoint, String> {
-    let (host, port) = value.rsplit_once(':').ok_or("the port is missing")?;
-    let port = port
-        .parse()
-        .ok()
-        .filter(|port| *port != 0)
-        .ok_or_else(|| format!("`{port}` is not a port"))?;
-    let host = match host
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'))
-    {
-        Some(inner) => inner,
-        None if host.contains(':') => return Err("an IPv6 address stands in brackets".to_owned()),
-        None => host,
-    };
-    Ok(Endpoint {
-        host: name(host)?,
-        port,
-    })
 }
 
 fn address(value: &str) -> Result<IpAddr, String> {

@@ -2,10 +2,13 @@
 
 use std::future::Future;
 use std::net::IpAddr;
+use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::pin::Pin;
 use std::time::Duration;
 
 pub use crate::bindings::imports::log::Level;
+pub use crate::bindings::imports::net::Error as NetError;
 pub use crate::bindings::imports::process::{Error as ProcessError, Info as ProcessInfo};
 pub use crate::bindings::imports::systemd::{Error as SystemdError, Unit};
 pub use crate::bindings::imports::systemd_control::Action;
@@ -79,6 +82,9 @@ pub trait Broker: Send + Sync {
         action: Action,
         timeout: Duration,
     ) -> Answer<'a, Result<(), SystemdError>>;
+
+    /// A connection to the Unix socket of this path.
+    fn unix_socket<'a>(&'a self, path: &'a Path) -> Answer<'a, Result<OwnedFd, NetError>>;
 }
 
 /// One line of a module's log.

@@ -151,6 +151,11 @@ impl Call {
         wanted.min(latest)
     }
 
+    /// What the module holds open; all of it ends with the call.
+    pub(crate) fn table(&mut self) -> &mut ResourceTable {
+        &mut self.table
+    }
+
     /// What the module may touch, for checks that happen while it waits.
     pub(crate) fn permit_list(&self) -> Arc<[Grant]> {
         self.permits.clone()

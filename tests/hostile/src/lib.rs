@@ -7,6 +7,7 @@
 //! * `curious`: a check that uses what needs a grant: processes, units, HTTP, DNS and echo requests.
 //! * `early`: a check that wants `dns`, which the tests rename to a capability of a later version.
 //! * `hook`: a hook that runs a job on a unit.
+//! * `talker`: a check that talks to servers, over streams as its `steps` say, and by datagrams.
 //! * `author`: a check written with the SDK: no process called `name` runs.
 
 use std::path::{Path, PathBuf};

@@ -1,17 +1,21 @@
 //! One end of a socketpair, for the router's plain loop and for tokio.
 
 use std::collections::VecDeque;
-use std::io;
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::net::{
-    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 use tokio::io::Interest;
 use tokio::net::UnixStream;
+
+use super::passed::{self, Passed};
 
 /// Largest message, bytes. The kernel's default socket buffer takes it with room to spare.
 pub(super) const MAX_MESSAGE: usize = 96 * 1024;
@@ -67,7 +71,7 @@ impl Channel {
     /// The next message, or `None` when none waits.
     pub(crate) fn try_recv<T: DeserializeOwned>(&mut self) -> Result<Option<T>, RecvError> {
         match receive(self.socket.as_fd(), &mut self.buffer) {
-            Ok(bytes) => decode(bytes).map(Some),
+            Ok((length, files)) => decode(&self.buffer[..length], files).map(Some),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
             Err(error) => Err(RecvError::Io(error)),
         }
@@ -85,7 +89,7 @@ impl AsFd for Channel {
 /// It is bounded by what the peer can miss while it is stopped: beyond that, the oldest are dropped and counted.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
-    waiting: VecDeque<Vec<u8>>,
+    waiting: VecDeque<Packet>,
     dropped: u64,
 }
 
@@ -104,8 +108,8 @@ impl Outbox {
 
     /// Sends what waits, as far as the peer has room.
     pub(crate) fn flush(&mut self, channel: &Channel) -> io::Result<()> {
-        while let Some(bytes) = self.waiting.front() {
-            match transmit(channel.as_fd(), bytes) {
+        while let Some(packet) = self.waiting.front() {
+            match transmit(channel.as_fd(), packet) {
                 Ok(()) => {
                     self.waiting.pop_front();
                 }
@@ -144,63 +148,122 @@ impl AsyncChannel {
 
     /// Sends a message, waiting for room. Safe to cancel: a message is sent whole or not at all.
     pub(crate) async fn send<T: Serialize>(&self, message: &T) -> io::Result<()> {
-        let bytes = encode(message)?;
+        let packet = encode(message)?;
         self.socket
-            .async_io(Interest::WRITABLE, || transmit(self.socket.as_fd(), &bytes))
+            .async_io(Interest::WRITABLE, || {
+                transmit(self.socket.as_fd(), &packet)
+            })
             .await
     }
 
     /// Waits for the next message. Safe to cancel: a message is received whole or not at all.
     pub(crate) async fn recv<T: DeserializeOwned>(&self) -> Result<T, RecvError> {
         let mut buffer = vec![0; MAX_MESSAGE];
-        let length = self
+        let (length, files) = self
             .socket
             .async_io(Interest::READABLE, || {
-                receive(self.socket.as_fd(), &mut buffer).map(<[u8]>::len)
+                receive(self.socket.as_fd(), &mut buffer)
             })
             .await
             .map_err(RecvError::Io)?;
-        decode(&buffer[..length])
+        decode(&buffer[..length], files)
     }
 }
 
-fn encode<T: Serialize>(message: &T) -> io::Result<Vec<u8>> {
-    let bytes = postcard::to_stdvec(message).map_err(io::Error::other)?;
-    if bytes.len() > MAX_MESSAGE {
+/// A message as it goes over the socket.
+#[derive(Debug)]
+struct Packet {
+    bytes: Vec<u8>,
+    files: Vec<Passed>,
+}
+
+fn encode<T: Serialize>(message: &T) -> io::Result<Packet> {
+    let (bytes, files) = passed::collected(|| postcard::to_stdvec(message));
+    let bytes = bytes.map_err(io::Error::other)?;
+    if bytes.len() > MAX_MESSAGE || files.len() > passed::MAX {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,
             "message too large",
         ));
     }
-    Ok(bytes)
+    Ok(Packet { bytes, files })
 }
 
-fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, RecvError> {
+fn decode<T: DeserializeOwned>(bytes: &[u8], files: Vec<OwnedFd>) -> Result<T, RecvError> {
     if bytes.is_empty() {
         return Err(RecvError::Closed);
     }
-    postcard::from_bytes(bytes).map_err(RecvError::Undecodable)
+    passed::supplied(files, || postcard::from_bytes(bytes)).map_err(RecvError::Undecodable)
 }
 
-/// An empty slice is the end of file: no message encodes to nothing.
-fn receive<'b>(socket: BorrowedFd<'_>, buffer: &'b mut [u8]) -> io::Result<&'b [u8]> {
-    let (length, _) = rustix::io::retry_on_intr(|| recv(socket, &mut *buffer, RecvFlags::DONTWAIT))
-        .or_else(|error| match error {
-            // The peer died with our messages unread; for us that is the same as its end of file.
-            rustix::io::Errno::CONNRESET => Ok((0, 0)),
-            other => Err(other),
-        })?;
-    Ok(&buffer[..length])
+/// The length of a message and what came beside it. No bytes are the end of file: no message encodes to nothing.
+fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(passed::MAX))];
+    let mut beside = RecvAncillaryBuffer::new(&mut space);
+    let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
+    let received = rustix::io::retry_on_intr(|| {
+        recvmsg(socket, &mut [IoSliceMut::new(buffer)], &mut beside, flags)
+    });
+    let length = match received {
+        Ok(message) => message.bytes,
+        // The peer died with our messages unread; for us that is the same as its end of file.
+        Err(rustix::io::Errno::CONNRESET) => 0,
+        Err(error) => return Err(error.into()),
+    };
+    let mut files = Vec::new();
+    for message in beside.drain() {
+        if let RecvAncillaryMessage::ScmRights(some) = message {
+            files.extend(some);
+        }
+    }
+    Ok((length, files))
 }
 
-fn transmit(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<()> {
-    rustix::io::retry_on_intr(|| send(socket, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL))?;
+fn transmit(socket: BorrowedFd<'_>, packet: &Packet) -> io::Result<()> {
+    let files: Vec<_> = packet.files.iter().map(|file| file.get().as_fd()).collect();
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(passed::MAX))];
+    let mut beside = SendAncillaryBuffer::new(&mut space);
+    // There is room for as many as `encode` lets through.
+    if !files.is_empty() {
+        beside.push(SendAncillaryMessage::ScmRights(&files));
+    }
+    let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+    rustix::io::retry_on_intr(|| {
+        sendmsg(socket, &[IoSlice::new(&packet.bytes)], &mut beside, flags)
+    })?;
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+
     use super::*;
+
+    #[tokio::test]
+    async fn an_open_file_goes_with_its_message() {
+        let (ours, theirs) = pair().unwrap();
+        let (ours, theirs) = (
+            AsyncChannel::new(ours).unwrap(),
+            AsyncChannel::new(theirs).unwrap(),
+        );
+        let (mut reader, writer) = io::pipe().unwrap();
+        let message = (7_u32, Some(Passed::from(OwnedFd::from(writer))));
+        ours.send(&message).await.unwrap();
+        drop(message);
+        let (number, file): (u32, Option<Passed>) = theirs.recv().await.unwrap();
+        assert_eq!(number, 7);
+        let file = file.and_then(Passed::into_inner).unwrap();
+        io::PipeWriter::from(file).write_all(b"through").unwrap();
+        // It ends because nobody else holds the other end any more.
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "through");
+
+        ours.send(&(8_u32, None::<Passed>)).await.unwrap();
+        let (number, file): (u32, Option<Passed>) = theirs.recv().await.unwrap();
+        assert_eq!((number, file.is_none()), (8, true));
+    }
 
     #[test]
     fn messages_arrive_whole_and_in_order() {

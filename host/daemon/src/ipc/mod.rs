@@ -8,10 +8,12 @@
 mod authentication;
 mod channel;
 mod core;
+mod passed;
 mod router;
 mod worker;
 
 pub(crate) use channel::{AsyncChannel, Channel, Outbox, RecvError, inherited, pair};
+pub(crate) use passed::Passed;
 pub(crate) use router::{
     AuthenticationFailure, CheckSetup, CheckStanding, FromRouter, GroupChange, GroupSetup,
     InstanceSetup, InstanceStatus, InterfaceSetup, InterfaceState, Report, StartFailure,
@@ -19,5 +21,5 @@ pub(crate) use router::{
 };
 pub(crate) use worker::{
     Asker, BrokerError, BrokerReply, BrokerRequest, CallHook, FromWorker, HookOutcome, LoadFailure,
-    ModuleSetup, Schedule, ToWorker, UnitAction, UnitInfo, WorkerReport,
+    ModuleSetup, Schedule, ToWorker, UnitAction, UnitInfo, UnixSocketError, WorkerReport,
 };

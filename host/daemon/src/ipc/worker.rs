@@ -1,9 +1,11 @@
 //! Between the supervisor and the worker.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::Passed;
 use super::core::{OutcomeDef, StateDef};
 
 /// To the worker.
@@ -152,6 +154,8 @@ pub(crate) enum BrokerRequest {
         action: UnitAction,
         timeout: Duration,
     },
+    /// Connect to a Unix socket.
+    UnixSocket { path: PathBuf },
 }
 
 /// What systemd can be asked to do with a unit.
@@ -169,6 +173,19 @@ pub(crate) enum UnitAction {
 pub(crate) enum BrokerReply {
     Unit(Result<UnitInfo, BrokerError>),
     Job(Result<(), BrokerError>),
+    UnixSocket(Result<Passed, UnixSocketError>),
+}
+
+/// Why a Unix socket was not opened.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum UnixSocketError {
+    /// Not granted.
+    Denied,
+    /// Nobody listens there.
+    Refused,
+    /// The supervisor itself may not open it.
+    Closed,
+    Io(String),
 }
 
 /// The state of a unit.

@@ -4,16 +4,22 @@
 //! The broker holds every request against it again: a worker that was taken over gets no further
 //! than the grants of the file.
 
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::net::UnixStream;
 use tokio::sync::Mutex;
 use tracing::warn;
 use vrrp_linux::systemd::{Action, JobError, Systemd, SystemdError};
 use vrrp_sandbox::Grant;
 
 use crate::exit::chain;
-use crate::ipc::{Asker, BrokerError, BrokerReply, BrokerRequest, UnitAction, UnitInfo};
+use crate::ipc::{
+    Asker, BrokerError, BrokerReply, BrokerRequest, Passed, UnitAction, UnitInfo, UnixSocketError,
+};
 
 /// Does privileged acts.
 #[derive(Clone, Debug, Default)]
@@ -58,6 +64,13 @@ impl Broker {
                 BrokerReply::Job(match self.check(asker, &needed) {
                     Ok(()) => self.job(&unit, action, timeout).await,
                     Err(denied) => Err(denied),
+                })
+            }
+            BrokerRequest::UnixSocket { path } => {
+                let needed = Grant::UnixSocket(path.clone());
+                BrokerReply::UnixSocket(match self.check(asker, &needed) {
+                    Ok(()) => unix_socket(&path).await,
+                    Err(_) => Err(UnixSocketError::Denied),
                 })
             }
         }
@@ -133,6 +146,26 @@ impl Broker {
         *slot = Some(systemd.clone());
         Ok(systemd)
     }
+}
+
+/// Connects with the supervisor's rights, because a service's socket is often closed to everybody but root and a group.
+async fn unix_socket(path: &Path) -> Result<Passed, UnixSocketError> {
+    let connected = UnixStream::connect(path).await;
+    let socket = connected.and_then(UnixStream::into_std);
+    socket
+        .map(|socket| OwnedFd::from(socket).into())
+        .map_err(|error| {
+            if error.kind() == io::ErrorKind::ConnectionRefused {
+                UnixSocketError::Refused
+            } else if error.kind() == io::ErrorKind::PermissionDenied {
+                UnixSocketError::Closed
+            } else if error.kind() == io::ErrorKind::WouldBlock {
+                // The kernel makes nobody wait here (unix(7)).
+                UnixSocketError::Io("too many connections wait to be accepted".to_owned())
+            } else {
+                UnixSocketError::Io(error.to_string())
+            }
+        })
 }
 
 fn unit_error(error: &SystemdError) -> BrokerError {

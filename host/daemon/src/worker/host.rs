@@ -2,6 +2,8 @@
 //! supervisor's broker.
 
 use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,12 +11,14 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, error, info, warn};
 use vrrp_linux::process::KnownProcesses;
 use vrrp_sandbox::{
-    Action, Answer, Broker, Host, Level, LogLine, Pinger, ProcessError, ProcessInfo, ProcessTable,
-    Sample, SystemdError, Unit,
+    Action, Answer, Broker, Host, Level, LogLine, NetError, Pinger, ProcessError, ProcessInfo,
+    ProcessTable, Sample, SystemdError, Unit,
 };
 
 use super::pings::Pings;
-use crate::ipc::{Asker, BrokerError, BrokerReply, BrokerRequest, FromWorker, UnitAction};
+use crate::ipc::{
+    Asker, BrokerError, BrokerReply, BrokerRequest, FromWorker, Passed, UnitAction, UnixSocketError,
+};
 
 /// Requests to the broker that wait for its answer, shared by all modules.
 #[derive(Debug)]
@@ -156,7 +160,7 @@ impl Broker for ModuleHost {
                     restarts: unit.restarts,
                 }),
                 Some(BrokerReply::Unit(Err(error))) => Err(systemd_error(error)),
-                Some(BrokerReply::Job(_)) | None => Err(no_answer()),
+                Some(BrokerReply::Job(_) | BrokerReply::UnixSocket(_)) | None => Err(no_answer()),
             }
         })
     }
@@ -182,7 +186,31 @@ impl Broker for ModuleHost {
             };
             match self.requests.ask(self.asker, act).await {
                 Some(BrokerReply::Job(result)) => result.map_err(systemd_error),
-                Some(BrokerReply::Unit(_)) | None => Err(no_answer()),
+                Some(BrokerReply::Unit(_) | BrokerReply::UnixSocket(_)) | None => Err(no_answer()),
+            }
+        })
+    }
+
+    fn unix_socket<'a>(&'a self, path: &'a Path) -> Answer<'a, Result<OwnedFd, NetError>> {
+        Box::pin(async move {
+            let act = BrokerRequest::UnixSocket {
+                path: path.to_owned(),
+            };
+            let Some(BrokerReply::UnixSocket(opened)) = self.requests.ask(self.asker, act).await
+            else {
+                return Err(NetError::Unusable(NO_ANSWER.to_owned()));
+            };
+            match opened.map(Passed::into_inner) {
+                Ok(Some(socket)) => Ok(socket),
+                Ok(None) => Err(NetError::Unusable(NO_ANSWER.to_owned())),
+                Err(UnixSocketError::Denied) => Err(NetError::Denied),
+                Err(UnixSocketError::Refused) => Err(NetError::Refused),
+                // Whoever is behind the socket has not been asked: this is no verdict on it.
+                Err(UnixSocketError::Closed) => Err(NetError::Unusable(format!(
+                    "{} is closed to the user that vrrp-host runs as",
+                    path.display()
+                ))),
+                Err(UnixSocketError::Io(message)) => Err(NetError::Io(message)),
             }
         })
     }
@@ -197,8 +225,10 @@ fn systemd_error(error: BrokerError) -> SystemdError {
     }
 }
 
+const NO_ANSWER: &str = "the supervisor does not answer";
+
 fn no_answer() -> SystemdError {
-    SystemdError::Bus("the supervisor does not answer".to_owned())
+    SystemdError::Bus(NO_ANSWER.to_owned())
 }
 
 /// The process table, which remembers who was alive: a check on a living process costs a look at its

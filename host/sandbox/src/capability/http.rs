@@ -1,8 +1,6 @@
 //! `http`: one request, with the redirects that the module wants followed.
 
 mod client;
-pub(super) mod dial;
-mod tls;
 
 use std::time::Instant;
 
@@ -13,12 +11,12 @@ use hyper::header::{
     USER_AGENT,
 };
 use hyper::{Method, StatusCode};
-use tokio::time::timeout_at;
 use url::Url;
 use wasmtime::component::HasSelf;
 
 use self::client::Exchange;
 use super::Capability;
+use super::net::Failure;
 use crate::bindings::imports::{http, net};
 use crate::grant::{Grant, GrantClass, HttpRule};
 use crate::store::Call;
@@ -54,31 +52,20 @@ impl http::Host for Call {
             Ok(hop) => hop,
             Err(error) => return Ok(Err(error)),
         };
+        let permits = self.permit_list();
         let journey = Journey {
-            permits: &self.permit_list(),
+            permits: &permits,
             verify_tls: request.verify_tls,
             redirects: request.follow_redirects.min(REDIRECTS_MAX),
             body_max: usize::try_from(body_max).unwrap_or(usize::MAX),
         };
         let started = Instant::now();
-        let outcome = timeout_at(deadline, journey.travel(hop)).await;
-        let answer = match outcome {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(Failure::Denied(need))) => {
-                // Compared once more, for the log and the count.
-                self.permits(&need);
-                return Ok(Err(net::Error::Denied));
-            }
-            Ok(Err(Failure::Address)) => {
-                let what = format!(
-                    "the address that the host of {} resolved to; only a grant of the address itself allows it",
-                    request.url
-                );
-                self.deny(&what, None);
-                return Ok(Err(net::Error::Denied));
-            }
-            Ok(Err(Failure::Net(error))) => return Ok(Err(error)),
-            Err(_) => return Ok(Err(net::Error::Timeout)),
+        let answer = match self
+            .reach(&request.url, deadline, journey.travel(hop))
+            .await
+        {
+            Ok(answer) => answer,
+            Err(error) => return Ok(Err(error)),
         };
         Ok(Ok(http::Response {
             status: answer.status.as_u16(),
@@ -87,22 +74,6 @@ impl http::Host for Call {
             truncated: answer.truncated,
             total_us: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
         }))
-    }
-}
-
-/// Why there is no response.
-enum Failure {
-    /// No grant allows this.
-    Denied(Grant),
-    /// The host is granted, but its name leads to where a name must not lead.
-    Address,
-    /// Everything else, as the module sees it.
-    Net(net::Error),
-}
-
-impl From<net::Error> for Failure {
-    fn from(error: net::Error) -> Self {
-        Self::Net(error)
     }
 }
 

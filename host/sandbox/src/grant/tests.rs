@@ -33,6 +33,7 @@ fn what_is_printed_is_what_was_read() {
         "http:GET https://[::1]:8443/a/",
         "tcp:db.lan:5432",
         "udp:[2001:db8::1]:53",
+        "unix:/run/haproxy/admin.sock",
         "dns:example.com",
         "icmp:10.0.0.1",
         "read:/etc/app",
@@ -53,6 +54,9 @@ fn a_wrong_text_says_what_to_write() {
     refused("tcp:host", "port is missing");
     refused("tcp:::1:80", "brackets");
     refused("tcp:host:0", "not a port");
+    refused("tcp::80", "no host");
+    refused("udp:a b:53", "no host");
+    refused("unix:run/redis.sock", "not absolute");
     refused("icmp:gateway", "not an IP address");
     refused("read:etc/app", "not absolute");
     refused("read:/etc/../root", "`..`");
@@ -78,6 +82,19 @@ fn names_match_exactly() {
     covers("process:named", "unit:named", false);
     covers("read:/etc/app", "read:/etc/app/a.conf", true);
     covers("read:/etc/app", "read:/etc/apple", false);
+    covers("unix:/run/app", "unix:/run/app", true);
+    covers("unix:/run/app", "unix:/run/app/a.sock", false);
+    covers("unix:/run/app", "read:/run/app", false);
+}
+
+#[test]
+fn a_host_is_what_a_url_would_make_of_it() {
+    covers("tcp:LocalHost:80", "tcp:localhost:80", true);
+    covers("tcp:127.0.0.1:80", "tcp:127.1:80", true);
+    covers("tcp:[::1]:80", "tcp:[0:0::1]:80", true);
+    covers("tcp:localhost:80", "tcp:localhost:81", false);
+    covers("tcp:localhost:80", "tcp:127.0.0.1:80", false);
+    covers("tcp:localhost:80", "udp:localhost:80", false);
 }
 
 #[test]

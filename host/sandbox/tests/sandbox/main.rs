@@ -8,4 +8,7 @@ mod http;
 mod icmp;
 mod limits;
 mod load;
+mod stream;
 mod support;
+mod tls;
+mod udp;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -10,9 +12,9 @@ use hostile::Guests;
 use serde_json::{Value, json};
 use vrrp_sandbox::{
     Action, Answer, Artifact, Broker, CheckModule, CompiledCache, Compiler, Engine, EngineConfig,
-    Grant, Grants, HookModule, Host, Limits, LoadError, LogLine, LogSource, PingError, Pinger,
-    ProcessError, ProcessInfo, ProcessTable, RunContext, RunReport, Sample, Setup, SystemdError,
-    Unit,
+    Grant, Grants, HookModule, Host, Limits, LoadError, LogLine, LogSource, NetError, PingError,
+    Pinger, ProcessError, ProcessInfo, ProcessTable, RunContext, RunReport, Sample, Setup,
+    SystemdError, Unit,
 };
 
 /// The engine of all tests.
@@ -266,6 +268,15 @@ impl Broker for TestHost {
                 "stuck.service" => Err(SystemdError::Timeout),
                 _ => Err(SystemdError::NotFound),
             }
+        })
+    }
+
+    fn unix_socket<'a>(&'a self, path: &'a Path) -> Answer<'a, Result<OwnedFd, NetError>> {
+        Box::pin(async move {
+            let socket = UnixStream::connect(path);
+            socket
+                .map(OwnedFd::from)
+                .map_err(|error| NetError::Io(error.to_string()))
         })
     }
 }

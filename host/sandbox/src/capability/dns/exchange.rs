@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::{Instant, timeout};
 
-use super::super::http::dial::unreachable;
+use super::super::net::dial::unreachable;
 use super::refusal;
 use crate::bindings::imports::net;
 

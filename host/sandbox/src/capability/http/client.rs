@@ -11,8 +11,9 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use url::{Position, Url};
 
-use super::{Failure, dial, tls};
 use crate::bindings::imports::net;
+use crate::capability::net::tls::Identity;
+use crate::capability::net::{Failure, dial, tls};
 use crate::grant::HttpRule;
 
 /// Bytes of a response's head.
@@ -39,9 +40,11 @@ pub(super) struct Answer {
 impl Exchange<'_> {
     /// Connects to where `rule` allows, sends, and reads the response.
     pub(super) async fn perform(self, rule: &HttpRule) -> Result<Answer, Failure> {
-        let tcp = dial::connect(self.url, rule).await?;
+        let tcp = dial::connect(rule.host(), rule.port()).await?;
         if self.url.scheme() == "https" {
-            let stream = tls::connect(self.url, tcp, self.verify_tls).await?;
+            let config = tls::config(self.verify_tls, &Identity::default()).await?;
+            let name = self.url.host_str().unwrap_or_default();
+            let stream = tls::connect(name, tcp, config).await?;
             Ok(self.over(stream).await?)
         } else {
             Ok(self.over(tcp).await?)

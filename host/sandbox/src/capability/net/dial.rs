@@ -1,4 +1,4 @@
-//! From a URL to a TCP connection, by way of the addresses that the grant allows.
+//! From a host and a port to a peer, by way of the addresses that the grant allows.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
@@ -8,11 +8,11 @@ use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
-use url::{Host, Url};
+use url::Host;
 
 use super::Failure;
 use crate::bindings::imports::net;
-use crate::grant::HttpRule;
+use crate::grant::may_lead_to;
 
 /// Lookups at one time. A hung resolver keeps its thread until it gives up, whatever the module's deadline says;
 /// this keeps it from taking all the threads.
@@ -21,33 +21,43 @@ static LOOKUPS: Semaphore = Semaphore::const_new(8);
 /// How long one of several addresses may take before the next is tried.
 const ADDRESS_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Connects to the first address of the URL's host that answers.
-pub(super) async fn connect(url: &Url, rule: &HttpRule) -> Result<TcpStream, Failure> {
-    let port = url.port_or_known_default().unwrap_or_default();
-    let addresses = match url.host() {
-        Some(Host::Ipv4(address)) => vec![SocketAddr::new(IpAddr::V4(address), port)],
-        Some(Host::Ipv6(address)) => vec![SocketAddr::new(IpAddr::V6(address), port)],
-        Some(Host::Domain(name)) => lookup(name.to_owned(), port).await?,
-        None => return Err(net::Error::NameNotFound.into()),
+/// Connects to the first address of `host` that answers.
+pub(in crate::capability) async fn connect(host: &Host, port: u16) -> Result<TcpStream, Failure> {
+    first_of(host, port, connect_to).await
+}
+
+async fn connect_to(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    // A request is one small write: waiting to fill a segment only delays it.
+    let _ = stream.set_nodelay(true);
+    Ok(stream)
+}
+
+/// What `attempt` makes of the first address of `host` with which it succeeds.
+pub(in crate::capability) async fn first_of<T, F: Future<Output = io::Result<T>>>(
+    host: &Host,
+    port: u16,
+    attempt: impl Fn(SocketAddr) -> F,
+) -> Result<T, Failure> {
+    let addresses = match host {
+        Host::Ipv4(address) => vec![SocketAddr::new(IpAddr::V4(*address), port)],
+        Host::Ipv6(address) => vec![SocketAddr::new(IpAddr::V6(*address), port)],
+        Host::Domain(name) => lookup(name.clone(), port).await?,
     };
     let mut allowed = addresses
         .into_iter()
-        .filter(|address| rule.allows_address(address.ip()))
+        .filter(|address| may_lead_to(host, address.ip()))
         .peekable();
     let mut failure = Failure::Address;
     while let Some(address) = allowed.next() {
-        // The last one may use up the whole of the request's time.
+        // The last one may use up the whole of the call's time.
         let limit = if allowed.peek().is_some() {
             ADDRESS_TIMEOUT
         } else {
             Duration::MAX
         };
-        match timeout(limit, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => {
-                // A request is one small write: waiting to fill a segment only delays it.
-                let _ = stream.set_nodelay(true);
-                return Ok(stream);
-            }
+        match timeout(limit, attempt(address)).await {
+            Ok(Ok(reached)) => return Ok(reached),
             Ok(Err(error)) => failure = unreachable(&error).into(),
             Err(_) => failure = net::Error::Timeout.into(),
         }
@@ -71,7 +81,7 @@ async fn lookup(name: String, port: u16) -> Result<Vec<SocketAddr>, net::Error> 
     }
 }
 
-/// Why there is no conversation, as a module sees it.
+/// What a module sees of a peer that cannot be reached.
 pub(in crate::capability) fn unreachable(error: &io::Error) -> net::Error {
     if error.kind() == io::ErrorKind::ConnectionRefused {
         net::Error::Refused

@@ -1,0 +1,142 @@
+//! Built in as `postgres`: asks a PostgreSQL server whether it is in recovery.
+
+use std::time::Duration;
+
+use vrrp_sdk::prelude::*;
+
+use session::{Problem, Session};
+
+mod session;
+
+/// A PostgreSQL server answers, in the wanted role.
+///
+/// A password that the server refuses is an error and not a verdict: it says nothing of the server.
+#[vrrp_sdk::check]
+#[derive(Debug, PartialEq, Eq)]
+pub struct Postgres {
+    /// Where it listens, such as "127.0.0.1:5432", or the path of its Unix socket, which ends in
+    /// ".s.PGSQL.5432".
+    address: stream::Address,
+    /// The role it has to have; any when left out.
+    role: Option<Role>,
+    /// The user to log in as; it needs no rights.
+    user: String,
+    /// The password, when the server asks for one.
+    password: Option<Secret>,
+    /// The database to log in to.
+    #[serde(default = "default_database")]
+    database: String,
+    /// TLS: true, or a table with server-name, verify, ca-file, client-certificate-file and client-key-file.
+    #[serde(default)]
+    tls: stream::TlsOption,
+    /// For the whole conversation. The check's own timeout is the upper bound.
+    #[serde(default = "default_timeout")]
+    timeout: TimeSpan,
+}
+
+#[vrrp_sdk::config]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Primary,
+    Replica,
+}
+
+fn default_database() -> String {
+    "postgres".to_owned()
+}
+
+fn default_timeout() -> TimeSpan {
+    TimeSpan::from_millis(800)
+}
+
+impl Check for Postgres {
+    fn plan(&self) -> Plan {
+        let files = self.tls.0.iter().flat_map(stream::Tls::needs);
+        files.fold(Plan::new().needs(self.address.need()), Plan::needs)
+    }
+
+    fn validate(&self, errors: &mut ConfigErrors) {
+        if let Some(tls) = &self.tls.0 {
+            tls.validate("tls", errors);
+            if self.address.host().is_none() {
+                errors.at(
+                    ["tls"],
+                    "PostgreSQL has no TLS on Unix sockets: leave it out",
+                );
+            }
+        }
+        for (key, text) in [("user", &self.user), ("database", &self.database)] {
+            if text.is_empty() || text.contains('\0') {
+                errors.at([key], format!("PostgreSQL has no such names: {text:?}"));
+            }
+        }
+        if self.timeout < TimeSpan::from_millis(1) {
+            errors.at(["timeout"], "no time at all: write \"800ms\"");
+        }
+    }
+
+    fn run(&self, context: &RunContext) -> Result<Observation, CheckError> {
+        let address = &self.address;
+        match self.ask(context.within_deadline(self.timeout.into())) {
+            Ok(role) => Ok(self.judge(role)),
+            Err(Problem::Net(error)) => error.into_verdict(address),
+            Err(Problem::Answer(answer)) => {
+                Ok(Observation::failing(format!("{address}: {answer}")))
+            }
+            Err(Problem::Access(answer)) => Err(CheckError::Unavailable(format!(
+                "{address} does not let {} in: {answer}",
+                self.user
+            ))),
+        }
+    }
+}
+
+impl Postgres {
+    fn ask(&self, timeout: Duration) -> Result<Role, Problem> {
+        let mut connection = self.address.connect(timeout)?;
+        if let Some(tls) = &self.tls.0 {
+            session::start_tls(
+                &mut connection,
+                tls,
+                self.address.host().unwrap_or_default(),
+            )?;
+        }
+        let mut session = Session::new(connection);
+        session.log_in(
+            &self.user,
+            self.password.as_ref().map(Secret::expose),
+            &self.database,
+        )?;
+        let role = match session.query("select pg_is_in_recovery()")?.as_str() {
+            "t" => Role::Replica,
+            "f" => Role::Primary,
+            other => return Err(Problem::Answer(format!("pg_is_in_recovery() is {other:?}"))),
+        };
+        session.end();
+        Ok(role)
+    }
+
+    fn judge(&self, role: Role) -> Observation {
+        let (address, is) = (&self.address, role.as_str());
+        let observation = match self.role {
+            Some(wanted) if role != wanted => Observation::failing(format!(
+                "{address} is {is}, and has to be {}",
+                wanted.as_str()
+            )),
+            Some(_) | None => Observation::passing(format!("{address} is {is}")),
+        };
+        observation.fact("role", is)
+    }
+}
+
+impl Role {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Primary => "primary",
+            Self::Replica => "replica",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

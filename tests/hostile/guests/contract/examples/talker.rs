@@ -1,0 +1,127 @@
+//! A check that talks to servers: over streams, step by step as `steps` says, and by datagrams.
+
+use contract_guests::{text, texts};
+
+wit_bindgen::generate!({ path: "../../../../wit", world: "check" });
+
+use exports::vrrp_host::plugin::checker::{
+    CheckError, ConfigError, Guest, Metadata, Observation, Plan, RunContext,
+};
+use vrrp_host::plugin::net::Error;
+use vrrp_host::plugin::stream::{Connection, Tls};
+use vrrp_host::plugin::types::Verdict;
+use vrrp_host::plugin::udp;
+
+static CONFIG: std::sync::Mutex<String> = std::sync::Mutex::new(String::new());
+
+struct Talker;
+
+impl Guest for Talker {
+    fn describe() -> Metadata {
+        Metadata {
+            name: "talker".to_owned(),
+            version: "1".to_owned(),
+            description: String::new(),
+            config_schema: "{}".to_owned(),
+        }
+    }
+
+    fn configure(config: String) -> Result<Plan, Vec<ConfigError>> {
+        let needs = texts(&config, "needs");
+        *CONFIG.lock().unwrap() = config;
+        Ok(Plan {
+            triggers: Vec::new(),
+            needs,
+        })
+    }
+
+    fn run(_: RunContext) -> Result<Observation, CheckError> {
+        let config = CONFIG.lock().unwrap().clone();
+        let address = text(&config, "with");
+        let summary = match text(&config, "do") {
+            "talk" => talk(&config, address),
+            "hoard" => hoard(&config, address),
+            "datagram" => {
+                let send = text(&config, "send").as_bytes();
+                let max = text(&config, "max").parse().unwrap_or(1000);
+                shown(udp::exchange(address, send, max, timeout(&config)))
+            }
+            other => other.to_owned(),
+        };
+        Ok(Observation {
+            verdict: Verdict::Passing,
+            summary,
+            weight: None,
+            facts: Vec::new(),
+        })
+    }
+}
+
+/// What came of each step.
+fn talk(config: &str, address: &str) -> String {
+    let timeout = timeout(config);
+    let connection = match open(address, timeout) {
+        Ok(connection) => connection,
+        Err(error) => return format!("{error:?}"),
+    };
+    let steps = texts(config, "steps");
+    let outcomes = steps.iter().map(|step| {
+        let (act, with) = step.split_once(' ').unwrap_or((step, ""));
+        match act {
+            "write" => match connection.write(with.as_bytes(), timeout) {
+                Ok(()) => "written".to_owned(),
+                Err(error) => format!("{error:?}"),
+            },
+            "flood" => format!("{:?}", (0..1000).find_map(|_| connection.write(&[0; 100_000], timeout).err())),
+            "read" => shown(connection.read(with.parse().unwrap(), timeout)),
+            "tls" => match connection.start_tls(&tls(config, with), timeout) {
+                Ok(()) => "encrypted".to_owned(),
+                Err(error) => format!("{error:?}"),
+            },
+            "not-after" => format!("{:?}", connection.certificate_not_after()),
+            "peer" => connection.peer(),
+            other => other.to_owned(),
+        }
+    });
+    outcomes.collect::<Vec<_>>().join("; ")
+}
+
+/// Holds as many conversations as `count` says.
+fn hoard(config: &str, address: &str) -> String {
+    let count = text(config, "count").parse().unwrap();
+    let all: Vec<_> = (0..count).map(|_| open(address, timeout(config))).collect();
+    let open = all.iter().filter(|connection| connection.is_ok()).count();
+    format!("{open} open")
+}
+
+fn open(address: &str, timeout: u32) -> Result<Connection, Error> {
+    if address.starts_with('/') {
+        Connection::unix(address, timeout)
+    } else {
+        Connection::tcp(address, timeout)
+    }
+}
+
+fn tls(config: &str, server_name: &str) -> Tls {
+    let file = |key| Some(text(config, key).to_owned()).filter(|file| !file.is_empty());
+    Tls {
+        server_name: server_name.to_owned(),
+        verify: text(config, "verify") != "no",
+        ca_file: file("ca"),
+        client_certificate_file: file("certificate"),
+        client_key_file: file("key"),
+    }
+}
+
+fn timeout(config: &str) -> u32 {
+    text(config, "timeout").parse().unwrap_or(5000)
+}
+
+fn shown(read: Result<Vec<u8>, Error>) -> String {
+    match read {
+        Ok(data) => format!("{:?}", String::from_utf8_lossy(&data)),
+        Err(error) => format!("{error:?}"),
+    }
+}
+
+export!(Talker);
