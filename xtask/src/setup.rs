@@ -13,12 +13,15 @@ use crate::cargo::run as run_command;
 /// For the modules, and for the proof that the protocol crate needs no operating system.
 const TARGETS: [&str; 2] = ["wasm32-wasip2", "wasm32-unknown-unknown"];
 /// Of the packages we install, those that would start something on the machine itself.
-const SERVICES: [(&str, &str); 2] = [
+const SERVICES: [(&str, &str); 5] = [
+    ("haproxy", "haproxy.service"),
     ("keepalived", "keepalived.service"),
+    ("postgresql", "postgresql.service"),
     (
         "prometheus-node-exporter",
         "prometheus-node-exporter.service",
     ),
+    ("redis-server", "redis-server.service"),
 ];
 /// Asked by Debian's maintainer scripts before they start a service.
 const POLICY: &str = "/usr/sbin/policy-rc.d";

@@ -13,5 +13,6 @@ pub mod metronome;
 pub mod neighbour;
 pub mod refused;
 pub mod replay;
+pub mod service;
 pub mod stage;
 pub mod wire;

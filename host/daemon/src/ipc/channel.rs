@@ -307,7 +307,11 @@ mod tests {
     #[test]
     fn bytes_that_are_no_message_are_refused() {
         let (ours, mut theirs) = channels();
-        transmit(ours.as_fd(), &[0xff; 4]).unwrap();
+        let packet = Packet {
+            bytes: vec![0xff; 4],
+            files: Vec::new(),
+        };
+        transmit(ours.as_fd(), &packet).unwrap();
         let message = theirs.try_recv::<String>();
         assert!(
             matches!(message, Err(RecvError::Undecodable(_))),
