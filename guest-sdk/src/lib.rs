@@ -5,6 +5,8 @@
 extern crate self as vrrp_sdk;
 
 pub mod clock;
+pub mod exec;
+pub mod files;
 pub mod http;
 pub mod log;
 pub mod metrics;
@@ -16,6 +18,7 @@ pub mod systemd;
 
 mod config;
 mod module;
+mod path;
 mod time_span;
 mod types;
 
@@ -47,6 +50,7 @@ pub use bindings::check::vrrp_host::plugin::types::{
 pub use bindings::hook::exports::vrrp_host::plugin::notifier::HookError;
 pub use config::ConfigErrors;
 pub use module::{Check, Hook, Module};
+pub use path::{AbsolutePath, AbsolutePathError};
 pub use time_span::TimeSpan;
 pub use types::Need;
 pub use vrrp_sdk_macros::{check, config, hook};
@@ -54,9 +58,9 @@ pub use vrrp_sdk_macros::{check, config, hook};
 /// What nearly every module needs: `use vrrp_sdk::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        Check, CheckError, ConfigErrors, Hook, HookError, Need, Observation, Plan, RunContext,
-        TimeSpan, Transition, Trigger, Verdict, VrrpState, clock, http, log, metrics, process,
-        state, systemd,
+        AbsolutePath, Check, CheckError, ConfigErrors, Hook, HookError, Need, Observation, Plan,
+        RunContext, TimeSpan, Transition, Trigger, Verdict, VrrpState, clock, exec, files, http,
+        log, metrics, process, state, systemd,
     };
 }
 

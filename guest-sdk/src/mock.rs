@@ -14,11 +14,14 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
-use crate::bindings::imports::vrrp_host::plugin::{http as raw_http, net, systemd as raw_systemd};
+use crate::bindings::imports::vrrp_host::plugin::{
+    exec as raw_exec, files as raw_files, http as raw_http, net, systemd as raw_systemd,
+};
 use crate::log::Level;
 use crate::systemd::{Action, Unit};
 use crate::{
-    ConfigError, Module, Need, RunContext, Transition, VrrpState, config, http, process, systemd,
+    ConfigError, Module, Need, RunContext, Transition, VrrpState, config, exec, files, http,
+    process, systemd,
 };
 
 pub(crate) mod imports;
@@ -69,9 +72,19 @@ pub fn unit(name: &str, active_state: &str) -> Unit {
     }
 }
 
+/// The end of a command with this exit code, which wrote `stdout`.
+pub fn output(code: i32, stdout: &str) -> exec::Output {
+    exec::Output {
+        ending: exec::Ending::Exited(code),
+        stdout: stdout.as_bytes().to_vec(),
+        stderr: Vec::new(),
+        truncated: false,
+    }
+}
+
 /// What a module sees of the outside, and what it did there.
 ///
-/// At first there is nothing: no process, no unit, no HTTP server, and the clocks stand at zero.
+/// At first there is nothing: no process, no unit, no file, no command, no HTTP server, and the clocks stand at zero.
 #[derive(Debug, Default)]
 pub struct Host(Rc<RefCell<World>>);
 
@@ -83,6 +96,12 @@ pub struct LogLine {
     pub facts: Vec<(String, String)>,
 }
 
+#[derive(Clone, Debug)]
+struct File {
+    content: Vec<u8>,
+    modified_unix_ms: u64,
+}
+
 #[derive(Debug, Default)]
 struct World {
     denied: HashSet<Need>,
@@ -90,6 +109,8 @@ struct World {
     units: Vec<Unit>,
     failing_jobs: HashMap<(String, &'static str), raw_systemd::Error>,
     answers: HashMap<String, Result<raw_http::Response, net::Error>>,
+    files: HashMap<String, Result<File, raw_files::Error>>,
+    commands: HashMap<String, Result<exec::Output, raw_exec::Error>>,
     unix_time: Duration,
     monotonic: Duration,
     state: BTreeMap<String, Vec<u8>>,
@@ -97,6 +118,7 @@ struct World {
     log: Vec<LogLine>,
     jobs: Vec<(String, Action)>,
     requests: Vec<raw_http::Request>,
+    runs: Vec<Vec<String>>,
     metrics: BTreeMap<String, f64>,
 }
 
@@ -167,6 +189,41 @@ impl Host {
         self.with(|world| world.answers.insert(url.to_owned(), Err(error)))
     }
 
+    /// There is a file, last modified at `modified`.
+    #[must_use]
+    pub fn file(self, path: &str, content: &str, modified: SystemTime) -> Self {
+        let since_epoch = modified
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
+        let file = File {
+            content: content.as_bytes().to_vec(),
+            modified_unix_ms: u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX),
+        };
+        self.with(|world| world.files.insert(path.to_owned(), Ok(file)))
+    }
+
+    /// A file cannot be read.
+    #[must_use]
+    pub fn file_fails(self, path: &str, error: files::Error) -> Self {
+        self.with(|world| world.files.insert(path.to_owned(), Err(error.into_raw())))
+    }
+
+    /// There is a command that ends like this, whatever its arguments.
+    #[must_use]
+    pub fn command(self, command: &str, output: exec::Output) -> Self {
+        self.with(|world| world.commands.insert(command.to_owned(), Ok(output)))
+    }
+
+    /// A command does not run to its end.
+    #[must_use]
+    pub fn command_fails(self, command: &str, error: exec::Error) -> Self {
+        self.with(|world| {
+            world
+                .commands
+                .insert(command.to_owned(), Err(error.into_raw()))
+        })
+    }
+
     /// cluster.toml does not grant this.
     #[must_use]
     pub fn denies(self, need: Need) -> Self {
@@ -220,6 +277,11 @@ impl Host {
             .cloned()
             .map(http::Request::from_raw)
             .collect()
+    }
+
+    /// The commands that were run, each with its arguments, whatever became of them.
+    pub fn commands(&self) -> Vec<Vec<String>> {
+        self.0.borrow().runs.clone()
     }
 
     /// What is kept under a key for the runs to come.

@@ -39,6 +39,16 @@ impl Need {
         Self(format!("http:{method} {prefix}"))
     }
 
+    /// To read this file, or what is below this folder.
+    pub fn read(path: &str) -> Self {
+        Self(format!("read:{path}"))
+    }
+
+    /// To run this command.
+    pub fn exec(command: &str) -> Self {
+        Self(format!("exec:{command}"))
+    }
+
     /// Any other need, in the words of an `allow` line.
     pub fn from_words(words: impl Into<String>) -> Self {
         Self(words.into())
@@ -180,6 +190,8 @@ mod tests {
                 Need::http("GET", "https://[::1]:8443/health?full=1"),
                 "http:GET https://[::1]:8443/health",
             ),
+            (Need::read("/run/app"), "read:/run/app"),
+            (Need::exec("/usr/bin/true"), "exec:/usr/bin/true"),
             (Need::from_words("icmp:192.0.2.1"), "icmp:192.0.2.1"),
         ];
         for (need, words) in needs {
