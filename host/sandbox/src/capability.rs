@@ -2,6 +2,8 @@
 //! a grant of its class exists, so what is not granted is not even there.
 
 mod clock;
+mod exec;
+mod files;
 mod http;
 mod log;
 mod metrics;
@@ -29,8 +31,8 @@ pub(crate) const CAPABILITIES: &[Capability] = &[
     Capability::later("udp", &[GrantClass::Udp]),
     Capability::later("dns", &[GrantClass::Dns]),
     Capability::later("icmp", &[GrantClass::Icmp]),
-    Capability::later("files", &[GrantClass::Read]),
-    Capability::later("exec", &[GrantClass::Exec]),
+    files::CAPABILITY,
+    exec::CAPABILITY,
     Capability::later("link", &[GrantClass::Link]),
 ];
 

@@ -6,4 +6,5 @@ mod capabilities;
 mod http;
 mod limits;
 mod load;
+mod served;
 mod support;
