@@ -5,6 +5,8 @@ extern crate self as vrrp_sdk;
 
 pub mod clock;
 pub mod dns;
+pub mod exec;
+pub mod files;
 pub mod http;
 pub mod icmp;
 pub mod log;
@@ -20,6 +22,7 @@ pub mod udp;
 
 mod config;
 mod module;
+mod path;
 mod secret;
 mod time_span;
 mod types;
@@ -52,6 +55,7 @@ pub use bindings::check::vrrp_host::plugin::types::{
 pub use bindings::hook::exports::vrrp_host::plugin::notifier::HookError;
 pub use config::ConfigErrors;
 pub use module::{Check, Hook, Module};
+pub use path::{AbsolutePath, AbsolutePathError};
 pub use secret::Secret;
 pub use time_span::TimeSpan;
 pub use types::Need;
@@ -60,9 +64,9 @@ pub use vrrp_sdk_macros::{check, config, hook};
 /// What nearly every module needs: `use vrrp_sdk::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        Check, CheckError, ConfigErrors, Hook, HookError, Need, Observation, Plan, RunContext,
-        Secret, TimeSpan, Transition, Trigger, Verdict, VrrpState, clock, dns, http, icmp, log,
-        metrics, net, process, state, stream, systemd, udp,
+        AbsolutePath, Check, CheckError, ConfigErrors, Hook, HookError, Need, Observation, Plan,
+        RunContext, Secret, TimeSpan, Transition, Trigger, Verdict, VrrpState, clock, dns, exec,
+        files, http, icmp, log, metrics, net, process, state, stream, systemd, udp,
     };
 }
 

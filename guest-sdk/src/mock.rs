@@ -15,13 +15,15 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
-use crate::bindings::imports::vrrp_host::plugin::{http as raw_http, net, systemd as raw_systemd};
+use crate::bindings::imports::vrrp_host::plugin::{
+    exec as raw_exec, files as raw_files, http as raw_http, net, systemd as raw_systemd,
+};
 use crate::dns::{self, RecordType};
 use crate::log::Level;
 use crate::systemd::{Action, Unit};
 use crate::{
-    ConfigError, Module, Need, RunContext, Transition, VrrpState, config, http, icmp, process,
-    systemd,
+    ConfigError, Module, Need, RunContext, Transition, VrrpState, config, exec, files, http, icmp,
+    process, systemd,
 };
 
 pub use server::Server;
@@ -75,9 +77,19 @@ pub fn unit(name: &str, active_state: &str) -> Unit {
     }
 }
 
+/// The end of a command with this exit code, which wrote `stdout`.
+pub fn output(code: i32, stdout: &str) -> exec::Output {
+    exec::Output {
+        ending: exec::Ending::Exited(code),
+        stdout: stdout.as_bytes().to_vec(),
+        stderr: Vec::new(),
+        truncated: false,
+    }
+}
+
 /// What a module sees of the outside, and what it did there.
 ///
-/// At first there is nothing: no process, no unit, no server, and the clocks stand at zero.
+/// At first there is nothing: no process, no unit, no file, no command, no server, and the clocks stand at zero.
 #[derive(Debug, Default)]
 pub struct Host(Rc<RefCell<World>>);
 
@@ -98,6 +110,12 @@ pub struct Ping {
     pub timeout: Duration,
 }
 
+#[derive(Clone, Debug)]
+struct File {
+    content: Vec<u8>,
+    modified_unix_ms: u64,
+}
+
 #[derive(Debug, Default)]
 struct World {
     denied: HashSet<Need>,
@@ -110,6 +128,8 @@ struct World {
     servers: HashMap<String, Server>,
     failing_servers: HashMap<String, net::Error>,
     udp_servers: HashMap<String, Server>,
+    files: HashMap<String, Result<File, raw_files::Error>>,
+    commands: HashMap<String, Result<exec::Output, raw_exec::Error>>,
     unix_time: Duration,
     monotonic: Duration,
     state: BTreeMap<String, Vec<u8>>,
@@ -119,6 +139,7 @@ struct World {
     requests: Vec<raw_http::Request>,
     queries: Vec<dns::Query>,
     pings: Vec<Ping>,
+    runs: Vec<Vec<String>>,
     metrics: BTreeMap<String, f64>,
 }
 
@@ -247,6 +268,41 @@ impl Host {
         self.with(|world| world.echoes.insert(address.to_string(), Err(error)))
     }
 
+    /// There is a file, last modified at `modified`.
+    #[must_use]
+    pub fn file(self, path: &str, content: &str, modified: SystemTime) -> Self {
+        let since_epoch = modified
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
+        let file = File {
+            content: content.as_bytes().to_vec(),
+            modified_unix_ms: u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX),
+        };
+        self.with(|world| world.files.insert(path.to_owned(), Ok(file)))
+    }
+
+    /// A file cannot be read.
+    #[must_use]
+    pub fn file_fails(self, path: &str, error: files::Error) -> Self {
+        self.with(|world| world.files.insert(path.to_owned(), Err(error.into_raw())))
+    }
+
+    /// There is a command that ends like this, whatever its arguments.
+    #[must_use]
+    pub fn command(self, command: &str, output: exec::Output) -> Self {
+        self.with(|world| world.commands.insert(command.to_owned(), Ok(output)))
+    }
+
+    /// A command does not run to its end.
+    #[must_use]
+    pub fn command_fails(self, command: &str, error: exec::Error) -> Self {
+        self.with(|world| {
+            world
+                .commands
+                .insert(command.to_owned(), Err(error.into_raw()))
+        })
+    }
+
     /// cluster.toml does not grant this.
     #[must_use]
     pub fn denies(self, need: Need) -> Self {
@@ -310,6 +366,11 @@ impl Host {
     /// The pings that were sent, whatever became of them.
     pub fn pings(&self) -> Vec<Ping> {
         self.0.borrow().pings.clone()
+    }
+
+    /// The commands that were run, each with its arguments, whatever became of them.
+    pub fn commands(&self) -> Vec<Vec<String>> {
+        self.0.borrow().runs.clone()
     }
 
     /// What is kept under a key for the runs to come.

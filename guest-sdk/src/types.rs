@@ -70,6 +70,11 @@ impl Need {
         Self(format!("read:{path}"))
     }
 
+    /// To run this command.
+    pub fn exec(command: &str) -> Self {
+        Self(format!("exec:{command}"))
+    }
+
     /// Any other need, in the words of an `allow` line.
     pub fn from_words(words: impl Into<String>) -> Self {
         Self(words.into())
@@ -223,6 +228,7 @@ mod tests {
             (Need::udp("[::1]:53"), "udp:[::1]:53"),
             (Need::unix_socket("/run/a.sock"), "unix:/run/a.sock"),
             (Need::read("/etc/own.pem"), "read:/etc/own.pem"),
+            (Need::exec("/usr/bin/true"), "exec:/usr/bin/true"),
             (Need::from_words("link:eth0"), "link:eth0"),
         ];
         for (need, words) in needs {

@@ -6,8 +6,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Name in cluster.toml, package, file that cargo makes of it.
+/// Name in cluster.toml, package, file that cargo makes of it. The package begins with what it is, a check or a hook.
 const MODULES: &[(&str, &str, &str)] = &[
+    ("exec", "check-exec", "check_exec.wasm"),
+    ("exec", "hook-exec", "hook_exec.wasm"),
+    ("file", "check-file", "check_file.wasm"),
     ("process", "check-process", "check_process.wasm"),
     ("http", "check-http", "check_http.wasm"),
     ("dns", "check-dns", "check_dns.wasm"),
@@ -33,11 +36,16 @@ fn main() {
     build(&root, &target_dir);
 
     let mut table = String::from("pub(crate) static BUILT_IN: &[BuiltIn] = &[\n");
-    for (name, _, file) in MODULES {
+    for (name, package, file) in MODULES {
+        let role = match package.split_once('-') {
+            Some(("check", _)) => "Check",
+            Some(("hook", _)) => "Hook",
+            _ => panic!("{package} is neither check-NAME nor hook-NAME"),
+        };
         let component = target_dir.join(TARGET).join("guest").join(file);
         writeln!(
             table,
-            "    BuiltIn {{ name: {name:?}, component: include_bytes!({:?}) }},",
+            "    BuiltIn {{ role: ModuleRole::{role}, name: {name:?}, component: include_bytes!({:?}) }},",
             component.display().to_string()
         )
         .expect("writing to a string succeeds");

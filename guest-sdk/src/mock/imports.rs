@@ -94,6 +94,53 @@ pub(crate) mod systemd_control {
     }
 }
 
+pub(crate) mod files {
+    use crate::Need;
+    use crate::bindings::imports::vrrp_host::plugin::files::Error;
+    use crate::mock::{File, current};
+
+    pub(crate) fn read(path: &str, max: u32) -> Result<Vec<u8>, Error> {
+        let content = find(path)?.content;
+        if u32::try_from(content.len()).is_ok_and(|length| length <= max) {
+            Ok(content)
+        } else {
+            Err(Error::TooLarge)
+        }
+    }
+
+    pub(crate) fn modified_unix_ms(path: &str) -> Result<u64, Error> {
+        find(path).map(|file| file.modified_unix_ms)
+    }
+
+    fn find(path: &str) -> Result<File, Error> {
+        current(|world| {
+            if world.denies(&Need::read(path)) {
+                return Err(Error::Denied);
+            }
+            let known = world.files.get(path).cloned();
+            known.unwrap_or(Err(Error::NotFound))
+        })
+    }
+}
+
+pub(crate) mod exec {
+    use crate::Need;
+    use crate::bindings::imports::vrrp_host::plugin::exec::{Error, Output};
+    use crate::mock::current;
+
+    pub(crate) fn run(command: &str, args: &[String], _timeout_ms: u32) -> Result<Output, Error> {
+        current(|world| {
+            let words = std::iter::once(command).chain(args.iter().map(String::as_str));
+            world.runs.push(words.map(str::to_owned).collect());
+            if world.denies(&Need::exec(command)) {
+                return Err(Error::Denied);
+            }
+            let known = world.commands.get(command).cloned();
+            known.unwrap_or(Err(Error::NotFound))
+        })
+    }
+}
+
 pub(crate) mod http {
     use crate::Need;
     use crate::bindings::imports::vrrp_host::plugin::http::{Request, Response};

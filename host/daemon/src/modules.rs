@@ -1,8 +1,12 @@
 //! The modules embedded in the binary.
 
+use crate::config::ModuleRole;
+
 /// A module we ship.
 #[derive(Debug)]
 pub(crate) struct BuiltIn {
+    /// What it is for; a check and a hook may have the same name.
+    pub(crate) role: ModuleRole,
     /// Its name in cluster.toml.
     pub(crate) name: &'static str,
     /// The component, as WebAssembly.
@@ -11,23 +15,24 @@ pub(crate) struct BuiltIn {
 
 include!(concat!(env!("OUT_DIR"), "/built_in.rs"));
 
-/// The names a file may use without a path.
-pub(crate) fn names() -> Vec<&'static str> {
-    BUILT_IN.iter().map(|module| module.name).collect()
+/// The names that a file may use without a path, of checks or of hooks.
+pub(crate) fn names(role: ModuleRole) -> Vec<&'static str> {
+    let of_role = BUILT_IN.iter().filter(|module| module.role == role);
+    of_role.map(|module| module.name).collect()
 }
 
 /// The component of that name.
-pub(crate) fn find(name: &str) -> Option<&'static [u8]> {
+pub(crate) fn find(role: ModuleRole, name: &str) -> Option<&'static [u8]> {
     BUILT_IN
         .iter()
-        .find(|module| module.name == name)
+        .find(|module| module.role == role && module.name == name)
         .map(|module| module.component)
 }
 
 /// Whether a module of ours uses an interface of the contract. The names of its imports are in the component as they are.
-pub(crate) fn imports(name: &str, interface: &str) -> bool {
+pub(crate) fn imports(role: ModuleRole, name: &str, interface: &str) -> bool {
     let import = format!("vrrp-host:plugin/{interface}@");
-    find(name).is_some_and(|component| {
+    find(role, name).is_some_and(|component| {
         component
             .windows(import.len())
             .any(|bytes| bytes == import.as_bytes())
@@ -40,9 +45,10 @@ mod tests {
 
     #[test]
     fn only_ping_sends_echo_requests() {
-        let pinging: Vec<_> = names()
-            .into_iter()
-            .filter(|name| imports(name, "icmp"))
+        let pinging: Vec<_> = BUILT_IN
+            .iter()
+            .filter(|module| imports(module.role, module.name, "icmp"))
+            .map(|module| module.name)
             .collect();
         assert_eq!(pinging, ["ping"]);
     }

@@ -9,10 +9,13 @@
 //! | [`icmp`] | echo requests and their answers | `CAP_NET_RAW` |
 //! | [`netlink`] | the state of interfaces; addresses, routes and rules kept in place | `CAP_NET_ADMIN` |
 //! | [`firewall`] | packets that the host must not accept | `CAP_NET_ADMIN` |
+//! | [`command`] | commands of others, as their user, bounded in time and output | root, for another user |
+//! | [`files`] | reading files that somebody else names | what the files are readable for |
 //! | [`macvlan`] | virtual MACs: an interface for each | `CAP_NET_ADMIN` |
 //! | [`link`] | whether an interface exists | nothing |
 //! | [`process`] | processes by name, and events when they start and exit | nothing |
 //! | [`systemd`] | units and jobs, over the system bus | what the bus policy grants |
+//! | [`user`] | users by name | nothing |
 //! | [`rights`] | what a process may do, and giving it up | nothing |
 //! | [`role`] | what a child process does to itself when it starts | depends, see there |
 //!
@@ -20,7 +23,9 @@
 
 pub mod arp;
 pub mod clock;
+pub mod command;
 mod events;
+pub mod files;
 pub mod firewall;
 pub mod icmp;
 pub mod link;
@@ -33,3 +38,4 @@ pub mod rights;
 pub mod role;
 pub mod socket;
 pub mod systemd;
+pub mod user;

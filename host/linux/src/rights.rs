@@ -35,10 +35,15 @@ pub fn missing_capabilities() -> io::Result<Vec<&'static str>> {
 /// # Errors
 /// When the kernel refuses; the process must not go on then.
 pub fn drop_privileges(nobody: u32) -> io::Result<()> {
+    become_unprivileged(Uid::from_raw(nobody), Gid::from_raw(nobody), &[])
+}
+
+/// [`drop_privileges`] for any user and its groups. It only makes system calls, so that a process can do it between
+/// fork and exec.
+pub(crate) fn become_unprivileged(user: Uid, group: Gid, groups: &[Gid]) -> io::Result<()> {
     set_no_new_privs(true)?;
     if geteuid().is_root() {
-        let (user, group) = (Uid::from_raw(nobody), Gid::from_raw(nobody));
-        set_thread_groups(&[])?;
+        set_thread_groups(groups)?;
         set_thread_res_gid(group, group, group)?;
         set_thread_res_uid(user, user, user)?;
     }

@@ -3,6 +3,8 @@
 
 mod clock;
 mod dns;
+mod exec;
+mod files;
 mod http;
 mod icmp;
 mod log;
@@ -34,8 +36,8 @@ pub(crate) const CAPABILITIES: &[Capability] = &[
     udp::CAPABILITY,
     dns::CAPABILITY,
     icmp::CAPABILITY,
-    Capability::later("files", &[GrantClass::Read]),
-    Capability::later("exec", &[GrantClass::Exec]),
+    files::CAPABILITY,
+    exec::CAPABILITY,
     Capability::later("link", &[GrantClass::Link]),
 ];
 

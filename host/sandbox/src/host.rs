@@ -7,6 +7,10 @@ use std::path::Path;
 use std::pin::Pin;
 use std::time::Duration;
 
+pub use crate::bindings::imports::exec::{
+    Ending as CommandEnding, Error as CommandError, Output as CommandOutput,
+};
+pub use crate::bindings::imports::files::Error as FileError;
 pub use crate::bindings::imports::log::Level;
 pub use crate::bindings::imports::net::Error as NetError;
 pub use crate::bindings::imports::process::{Error as ProcessError, Info as ProcessInfo};
@@ -85,6 +89,30 @@ pub trait Broker: Send + Sync {
 
     /// A connection to the Unix socket of this path.
     fn unix_socket<'a>(&'a self, path: &'a Path) -> Answer<'a, Result<OwnedFd, NetError>>;
+    /// The content of a regular file of at most `max` bytes. `path` is absolute and has no `..`; where only a folder
+    /// above is granted, no symbolic link leads out of it.
+    fn read_file<'a>(
+        &'a self,
+        path: &'a Path,
+        max: u32,
+        timeout: Duration,
+    ) -> Answer<'a, Result<Vec<u8>, FileError>>;
+
+    /// When a regular file was last modified, in milliseconds since 1970; `path` as for
+    /// [`read_file`](Self::read_file).
+    fn file_modified<'a>(
+        &'a self,
+        path: &'a Path,
+        timeout: Duration,
+    ) -> Answer<'a, Result<u64, FileError>>;
+
+    /// Runs a command to its end, at most for `timeout`. `command` is absolute and has no `..`.
+    fn run_command<'a>(
+        &'a self,
+        command: &'a Path,
+        arguments: &'a [String],
+        timeout: Duration,
+    ) -> Answer<'a, Result<CommandOutput, CommandError>>;
 }
 
 /// One line of a module's log.

@@ -41,8 +41,9 @@ pub use compile::{CompileError, Compiler};
 pub use engine::{Engine, EngineConfig, EngineError};
 pub use grant::{Endpoint, Grant, HttpRule, ParseGrantError};
 pub use host::{
-    Action, Answer, Broker, Host, Level, LogLine, LogSource, NetError, PingError, Pinger,
-    ProcessError, ProcessInfo, ProcessTable, Sample, SampleValue, SystemdError, Unit,
+    Action, Answer, Broker, CommandEnding, CommandError, CommandOutput, FileError, Host, Level,
+    LogLine, LogSource, NetError, PingError, Pinger, ProcessError, ProcessInfo, ProcessTable,
+    Sample, SampleValue, SystemdError, Unit,
 };
 pub use limits::Limits;
 pub use module::Plan;

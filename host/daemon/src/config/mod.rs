@@ -27,11 +27,12 @@ mod syntax;
 mod tests;
 
 pub(crate) use model::{
-    Check, Cluster, Group, Hook, Instance, Module, ModuleSource, Notify, NotifyOn,
+    Check, Cluster, Group, Hook, Instance, Module, ModuleRole, ModuleSource, Notify, NotifyOn,
 };
 pub(crate) use report::{Diagnostic, Report, Source};
 
 use cluster::Draft;
+pub(crate) use module::BuiltInNames;
 use module::Modules;
 use reader::Sink;
 
@@ -70,7 +71,7 @@ pub(crate) enum LoadError {
 pub(crate) fn load(
     path: &Path,
     node: Option<&str>,
-    built_in: &[&str],
+    built_in: BuiltInNames<'_>,
 ) -> Result<Loaded, LoadError> {
     let bytes = std::fs::read(path).map_err(|source| LoadError::Io {
         path: path.to_path_buf(),
@@ -91,7 +92,7 @@ pub(crate) fn parse(
     text: &str,
     node: Option<&str>,
     host_name: &str,
-    built_in: &[&str],
+    built_in: BuiltInNames<'_>,
 ) -> Result<Loaded, Report> {
     let source = Source::new(path, text);
     let (document, syntax_errors) = DeTable::parse_recoverable(text);

@@ -7,6 +7,7 @@ use std::num::{NonZeroU8, NonZeroU16};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use vrrp_linux::netlink::{Address, Route, Rule};
 
 /// The file, as one node sees it.
@@ -26,11 +27,18 @@ pub(crate) struct Cluster {
     pub(crate) groups: Vec<Group>,
 }
 
+/// What a module is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum ModuleRole {
+    Check,
+    Hook,
+}
+
 /// Where a module comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ModuleSource {
-    /// Embedded in the binary, by name.
-    BuiltIn(String),
+    /// Embedded in the binary, by role and name.
+    BuiltIn(ModuleRole, String),
     /// A file, absolute or made so from the folder of cluster.toml.
     File(PathBuf),
 }
@@ -46,6 +54,8 @@ pub(crate) struct Module {
     pub(crate) allow: Option<Vec<String>>,
     /// Resource limits of a run.
     pub(crate) limits: Limits,
+    /// Whom its commands run as; without one, somebody who may do nothing.
+    pub(crate) user: Option<String>,
     /// The longest a run or a call of the hook may take.
     pub(crate) timeout: Duration,
     /// The file's table (`["checks", "node-exporter"]`), for errors that the module reports.

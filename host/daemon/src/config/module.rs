@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 use toml::de::DeValue;
 
-use super::model::{Check, Hook, Limits, Module, ModuleSource};
+use super::model::{Check, Hook, Limits, Module, ModuleRole, ModuleSource};
 use super::nodes::{bare, check_name};
 use super::reader::{Field, Keys, Table};
 use super::suggest::{closest, list};
@@ -25,11 +25,14 @@ const CHECK: Keys = Keys {
         "error-hold",
         "allow",
         "limits",
+        "user",
     ],
     later: &[],
 };
 const HOOK: Keys = Keys {
-    known: &["module", "config", "timeout", "every", "allow", "limits"],
+    known: &[
+        "module", "config", "timeout", "every", "allow", "limits", "user",
+    ],
     later: &[],
 };
 const LIMITS: Keys = Keys {
@@ -64,11 +67,17 @@ impl Default for Limits {
     }
 }
 
+/// The names of the modules in the binary.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BuiltInNames<'a> {
+    pub(crate) checks: &'a [&'a str],
+    pub(crate) hooks: &'a [&'a str],
+}
+
 /// Where modules are looked for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Modules<'a> {
-    /// Names of those in the binary.
-    pub(super) built_in: &'a [&'a str],
+    pub(super) built_in: BuiltInNames<'a>,
     /// Folder of cluster.toml, absolute.
     pub(super) folder: &'a Path,
 }
@@ -87,6 +96,7 @@ impl Check {
         });
         let module = read_module(
             &table,
+            ModuleRole::Check,
             ["checks", field.key()],
             "module = \"process\"",
             timeout,
@@ -122,6 +132,7 @@ impl Hook {
         });
         let module = read_module(
             &table,
+            ModuleRole::Hook,
             ["hooks", field.key()],
             "module = \"systemctl\"",
             timeout,
@@ -161,12 +172,15 @@ fn consecutive(field: Field<'_>) -> Option<NonZeroU16> {
 
 fn read_module(
     table: &Table<'_>,
+    role: ModuleRole,
     path: [&str; 2],
     example: &str,
     timeout: Option<Duration>,
     modules: Modules<'_>,
 ) -> Option<Module> {
-    let source = table.require("module", example, |field| read_source(&field, modules));
+    let source = table.require("module", example, |field| {
+        read_source(&field, role, modules)
+    });
     let config = table.read(
         "config",
         Value::Object(serde_json::Map::new()),
@@ -182,18 +196,20 @@ fn read_module(
     );
     let allow = table.read("allow", None, |field| read_allow(&field).map(Some));
     let limits = table.read("limits", Limits::default(), read_limits);
+    let user = table.read("user", None, |field| read_user(&field).map(Some));
     Some(Module {
         source: source?,
         config: config?,
         allow: allow?,
         limits: limits?,
+        user: user?,
         timeout: timeout?,
         path: path.map(str::to_owned),
         used: false,
     })
 }
 
-fn read_source(field: &Field<'_>, modules: Modules<'_>) -> Option<ModuleSource> {
+fn read_source(field: &Field<'_>, role: ModuleRole, modules: Modules<'_>) -> Option<ModuleSource> {
     let text = field.string("process")?;
     if text.starts_with("oci://") || text.contains("@sha256:") {
         field.error(
@@ -205,13 +221,25 @@ fn read_source(field: &Field<'_>, modules: Modules<'_>) -> Option<ModuleSource> 
     if text.contains('/') || Path::new(text).extension().is_some_and(|end| end == "wasm") {
         return Some(ModuleSource::File(modules.folder.join(text)));
     }
-    if modules.built_in.contains(&text) {
-        return Some(ModuleSource::BuiltIn(text.to_owned()));
+    let BuiltInNames { checks, hooks } = modules.built_in;
+    let (noun, ours, other_noun, others) = match role {
+        ModuleRole::Check => ("check", checks, "hook", hooks),
+        ModuleRole::Hook => ("hook", hooks, "check", checks),
+    };
+    if ours.contains(&text) {
+        return Some(ModuleSource::BuiltIn(role, text.to_owned()));
     }
-    let built_in = list(modules.built_in);
+    let built_in = list(ours);
+    if others.contains(&text) {
+        field.error(
+            format!("`{text}` is a {other_noun}, not a {noun}"),
+            format!("built in are the {noun}s {built_in}"),
+        );
+        return None;
+    }
     field.error(
         format!("no module is called `{text}`"),
-        match closest(text, modules.built_in) {
+        match closest(text, ours) {
             Some(close) => format!("did you mean \"{close}\"?"),
             None => format!(
                 "built in are {built_in}; a file is written with a slash, `\"./my-check.wasm\"`"
@@ -277,6 +305,19 @@ fn read_allow(field: &Field<'_>) -> Option<Vec<String>> {
         .map(|element| element.string("tcp:192.0.2.1:80").map(str::to_owned))
         .collect();
     grants.into_iter().collect()
+}
+
+/// Whether the node that runs the module has such a user, only that node can tell.
+fn read_user(field: &Field<'_>) -> Option<String> {
+    let name = field.string("nobody")?;
+    if name.is_empty() || name.contains(|c: char| c.is_control() || c == ':' || c == '/') {
+        field.error(
+            format!("`{}` is not the name of a user", name.escape_debug()),
+            "write a name of this host's users, such as \"nobody\"",
+        );
+        return None;
+    }
+    Some(name.to_owned())
 }
 
 fn read_limits(field: Field<'_>) -> Option<Limits> {

@@ -15,9 +15,14 @@ use vrrp::{Authentication, Key, Mode, OnError, OnFail, Password, Version};
 
 use super::model::Limits;
 use super::report::Severity;
-use super::{LoadError, Loaded, ModuleSource, NotifyOn, Report, load, parse};
+use super::{
+    BuiltInNames, LoadError, Loaded, ModuleRole, ModuleSource, NotifyOn, Report, load, parse,
+};
 
-const BUILT_IN: &[&str] = &["http", "process", "systemctl"];
+const BUILT_IN: BuiltInNames<'_> = BuiltInNames {
+    checks: &["exec", "file", "http", "process"],
+    hooks: &["exec", "systemctl"],
+};
 const SCENARIO: &str = include_str!("../../tests/config/valid/scenario.toml");
 
 #[test]
@@ -148,7 +153,7 @@ fn what_is_left_out_has_the_documented_default() {
     assert_eq!(check.name, "node-exporter");
     assert_eq!(
         check.module.source,
-        ModuleSource::BuiltIn("process".to_owned())
+        ModuleSource::BuiltIn(ModuleRole::Check, "process".to_owned())
     );
     assert_eq!(check.module.config, json!({ "name": "node_exporter" }));
     assert_eq!(check.module.path, ["checks", "node-exporter"]);

@@ -20,6 +20,7 @@ pub(crate) use router::{
     StateChange, ToRouter, TrackSetup,
 };
 pub(crate) use worker::{
-    Asker, BrokerError, BrokerReply, BrokerRequest, CallHook, FromWorker, HookOutcome, LoadFailure,
-    ModuleSetup, Schedule, ToWorker, UnitAction, UnitInfo, UnixSocketError, WorkerReport,
+    Asker, BrokerAnswer, BrokerError, BrokerReply, BrokerRequest, CallHook, CommandEnding,
+    CommandOutput, FromWorker, HookOutcome, LoadFailure, ModuleSetup, Schedule, ToWorker,
+    UnitAction, UnitInfo, UnixSocketError, WorkerReport,
 };

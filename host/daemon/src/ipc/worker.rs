@@ -30,6 +30,8 @@ pub(crate) enum ToWorker {
     },
     /// Call a hook and answer with [`FromWorker::HookDone`].
     CallHook(CallHook),
+    /// Bytes of the answer to [`FromWorker::Broker`], in order and ahead of it: what is too long for a message.
+    BrokerBytes { request: u64, bytes: Vec<u8> },
     /// The answer to [`FromWorker::Broker`].
     Broker { request: u64, reply: BrokerReply },
 }
@@ -137,7 +139,7 @@ pub(crate) enum HookOutcome {
 }
 
 /// Who asks the broker; its grants decide.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) enum Asker {
     Check(u32),
     Hook(u32),
@@ -156,6 +158,20 @@ pub(crate) enum BrokerRequest {
     },
     /// Connect to a Unix socket.
     UnixSocket { path: PathBuf },
+    /// Read a file of at most `max` bytes.
+    ReadFile {
+        path: PathBuf,
+        max: u32,
+        timeout: Duration,
+    },
+    /// Tell when a file was last modified.
+    FileModified { path: PathBuf, timeout: Duration },
+    /// Run a command.
+    RunCommand {
+        command: PathBuf,
+        arguments: Vec<String>,
+        timeout: Duration,
+    },
 }
 
 /// What systemd can be asked to do with a unit.
@@ -174,6 +190,12 @@ pub(crate) enum BrokerReply {
     Unit(Result<UnitInfo, BrokerError>),
     Job(Result<(), BrokerError>),
     UnixSocket(Result<Passed, UnixSocketError>),
+    /// The content is in the [`ToWorker::BrokerBytes`] before.
+    File(Result<(), BrokerError>),
+    /// In milliseconds since 1970.
+    Modified(Result<u64, BrokerError>),
+    /// What it wrote is in the [`ToWorker::BrokerBytes`] before.
+    Command(Result<CommandOutput, BrokerError>),
 }
 
 /// Why a Unix socket was not opened.
@@ -186,6 +208,56 @@ pub(crate) enum UnixSocketError {
     /// The supervisor itself may not open it.
     Closed,
     Io(String),
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct CommandOutput {
+    pub(crate) ending: CommandEnding,
+    /// Bytes of its standard output; those of its standard error follow.
+    pub(crate) stdout_length: usize,
+    pub(crate) truncated: bool,
+}
+
+/// With a code, or by a signal.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) enum CommandEnding {
+    Exited(i32),
+    Signaled(i32),
+}
+
+/// An answer of the broker with the bytes that go ahead of it.
+#[derive(Debug)]
+pub(crate) struct BrokerAnswer {
+    pub(crate) reply: BrokerReply,
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl From<BrokerReply> for BrokerAnswer {
+    fn from(reply: BrokerReply) -> Self {
+        Self {
+            reply,
+            bytes: Vec::new(),
+        }
+    }
+}
+
+impl BrokerAnswer {
+    /// Bytes in one message; it has room for that and everything else.
+    const PART: usize = 64 * 1024;
+
+    /// The messages that it takes.
+    pub(crate) fn messages(self, request: u64) -> impl Iterator<Item = ToWorker> {
+        let parts: Vec<_> = self.bytes.chunks(Self::PART).map(<[u8]>::to_vec).collect();
+        let reply = ToWorker::Broker {
+            request,
+            reply: self.reply,
+        };
+        parts
+            .into_iter()
+            .map(move |bytes| ToWorker::BrokerBytes { request, bytes })
+            .chain([reply])
+    }
 }
 
 /// The state of a unit.
@@ -203,6 +275,34 @@ pub(crate) struct UnitInfo {
 pub(crate) enum BrokerError {
     Denied(String),
     NotFound,
+    TooLarge,
     Timeout,
     Bus(String),
+    Io(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ipc::channel::MAX_MESSAGE;
+
+    #[test]
+    fn an_answer_of_any_length_fits_into_messages() {
+        let answer = BrokerAnswer {
+            reply: BrokerReply::File(Ok(())),
+            bytes: vec![0xff; 300_000],
+        };
+        let messages: Vec<_> = answer.messages(u64::MAX).collect();
+        let mut received = 0;
+        for message in &messages {
+            let size = postcard::to_stdvec(message).unwrap().len();
+            assert!(size <= MAX_MESSAGE, "{size} bytes");
+            if let ToWorker::BrokerBytes { bytes, .. } = message {
+                received += bytes.len();
+            }
+        }
+        assert_eq!(received, 300_000);
+        let last = messages.last();
+        assert!(matches!(last, Some(ToWorker::Broker { .. })), "{last:?}");
+    }
 }

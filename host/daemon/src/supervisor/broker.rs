@@ -4,6 +4,10 @@
 //! The broker holds every request against it again: a worker that was taken over gets no further
 //! than the grants of the file.
 
+mod exec;
+mod files;
+mod threads;
+
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -18,11 +22,15 @@ use vrrp_sandbox::Grant;
 
 use crate::exit::chain;
 use crate::ipc::{
-    Asker, BrokerError, BrokerReply, BrokerRequest, Passed, UnitAction, UnitInfo, UnixSocketError,
+    Asker, BrokerAnswer, BrokerError, BrokerReply, BrokerRequest, Passed, UnitAction, UnitInfo,
+    UnixSocketError,
 };
+use exec::Commands;
+pub(super) use exec::{Users, user_of};
+use threads::Threads;
 
 /// Does privileged acts.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Broker {
     /// What each check and hook may ask for, by number.
     checks: Arc<Vec<Vec<Grant>>>,
@@ -30,27 +38,59 @@ pub(super) struct Broker {
     /// The connection to the system bus, made when first needed: a host without systemd is fine
     /// as long as nothing asks for it.
     systemd: Arc<Mutex<Option<Arc<Systemd>>>>,
+    /// Where files are read.
+    reading: Threads,
+    commands: Commands,
+    users: Arc<Users>,
 }
 
+/// The longest that anything is waited for, whatever a worker that was taken over asks for: the longest timeout of a hook.
+const TIMEOUT_MAX: Duration = Duration::from_secs(3600);
+/// Threads that read files: more than these hang only when that many modules read from file servers that are gone.
+const READING_MAX: usize = 16;
+/// Of one check or hook.
+const READING_EACH: usize = 2;
+
 impl Broker {
-    /// `checks` and `hooks` are in the words of `allow`, by number.
-    pub(super) fn new(checks: &[Vec<String>], hooks: &[Vec<String>]) -> Self {
+    /// One that grants nothing.
+    pub(super) fn new() -> Self {
+        Self {
+            checks: Arc::default(),
+            hooks: Arc::default(),
+            systemd: Arc::default(),
+            reading: Threads::new("files", READING_MAX, READING_EACH),
+            commands: Commands::new(),
+            users: Arc::default(),
+        }
+    }
+
+    /// The same with other grants: `checks` and `hooks` are in the words of `allow`, by number, and so are `users`.
+    pub(super) fn with_grants(
+        &self,
+        checks: &[Vec<String>],
+        hooks: &[Vec<String>],
+        users: Users,
+    ) -> Self {
         Self {
             checks: Arc::new(parse(checks)),
             hooks: Arc::new(parse(hooks)),
-            systemd: Arc::default(),
+            systemd: self.systemd.clone(),
+            reading: self.reading.for_others(),
+            commands: self.commands.for_others(),
+            users: Arc::new(users),
         }
     }
 
     /// Does `act`, if the grants of `asker` allow it.
-    pub(super) async fn perform(&self, asker: Asker, act: BrokerRequest) -> BrokerReply {
+    pub(super) async fn perform(&self, asker: Asker, act: BrokerRequest) -> BrokerAnswer {
         match act {
             BrokerRequest::Unit { name } => {
                 let needed = Grant::Unit(name.clone());
                 BrokerReply::Unit(match self.check(asker, &needed) {
-                    Ok(()) => self.unit(&name).await,
+                    Ok(_) => self.unit(&name).await,
                     Err(denied) => Err(denied),
                 })
+                .into()
             }
             BrokerRequest::Job {
                 unit,
@@ -62,31 +102,54 @@ impl Broker {
                     actions: vec![grant_action(action)],
                 };
                 BrokerReply::Job(match self.check(asker, &needed) {
-                    Ok(()) => self.job(&unit, action, timeout).await,
+                    Ok(_) => self.job(&unit, action, timeout).await,
                     Err(denied) => Err(denied),
                 })
+                .into()
+            }
+            BrokerRequest::ReadFile { path, max, timeout } => {
+                let timeout = timeout.min(TIMEOUT_MAX);
+                self.read_file(asker, path, max, timeout).await
+            }
+            BrokerRequest::FileModified { path, timeout } => {
+                let timeout = timeout.min(TIMEOUT_MAX);
+                self.file_modified(asker, path, timeout).await
+            }
+            BrokerRequest::RunCommand {
+                command,
+                arguments,
+                timeout,
+            } => {
+                let timeout = timeout.min(TIMEOUT_MAX);
+                self.run_command(asker, command, arguments, timeout).await
             }
             BrokerRequest::UnixSocket { path } => {
                 let needed = Grant::UnixSocket(path.clone());
                 BrokerReply::UnixSocket(match self.check(asker, &needed) {
-                    Ok(()) => unix_socket(&path).await,
+                    Ok(_) => unix_socket(&path).await,
                     Err(_) => Err(UnixSocketError::Denied),
                 })
+                .into()
             }
         }
     }
 
-    fn check(&self, asker: Asker, needed: &Grant) -> Result<(), BrokerError> {
+    fn grants_of(&self, asker: Asker) -> &[Grant] {
         let (grants, index) = match asker {
             Asker::Check(index) => (&self.checks, index),
             Asker::Hook(index) => (&self.hooks, index),
         };
-        let granted = usize::try_from(index)
-            .ok()
+        let index = usize::try_from(index).ok();
+        index
             .and_then(|index| grants.get(index))
-            .is_some_and(|grants| grants.iter().any(|grant| grant.covers(needed)));
-        if granted {
-            return Ok(());
+            .map_or(&[], Vec::as_slice)
+    }
+
+    /// The grant that covers what is needed.
+    fn check(&self, asker: Asker, needed: &Grant) -> Result<&Grant, BrokerError> {
+        let mut grants = self.grants_of(asker).iter();
+        if let Some(grant) = grants.find(|grant| grant.covers(needed)) {
+            return Ok(grant);
         }
         warn!(?asker, %needed, "denied: not granted");
         Err(BrokerError::Denied(needed.to_string()))

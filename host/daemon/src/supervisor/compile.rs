@@ -12,7 +12,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 use vrrp_sandbox::{CompiledCache, Compiler, EngineConfig};
 
-use crate::config::ModuleSource;
+use crate::config::{ModuleRole, ModuleSource};
 use crate::exit::{Failure, chain};
 use crate::modules;
 
@@ -36,7 +36,7 @@ struct Request {
 /// Where a component comes from, as the child is told.
 #[derive(Debug, Serialize, Deserialize)]
 enum Source {
-    BuiltIn(String),
+    BuiltIn(ModuleRole, String),
     File(PathBuf),
 }
 
@@ -63,7 +63,7 @@ pub(super) async fn compile(
         modules: sources
             .iter()
             .map(|source| match source {
-                ModuleSource::BuiltIn(name) => Source::BuiltIn(name.clone()),
+                ModuleSource::BuiltIn(role, name) => Source::BuiltIn(*role, name.clone()),
                 ModuleSource::File(path) => Source::File(path.clone()),
             })
             .collect(),
@@ -147,7 +147,7 @@ fn compile_one(
     source: &Source,
 ) -> Result<String, String> {
     let component = match source {
-        Source::BuiltIn(name) => modules::find(name)
+        Source::BuiltIn(role, name) => modules::find(*role, name)
             .ok_or_else(|| format!("there is no module {name} in this binary"))?
             .to_vec(),
         Source::File(path) => read(path)?,

@@ -2,8 +2,9 @@
 
 use vrrp_linux::{link, rights};
 
+use super::broker::user_of;
 use super::prepare::Checked;
-use crate::config::Instance;
+use crate::config::{Instance, Module};
 use crate::exit::Failure;
 
 /// What the file needs of this host: rights and interfaces.
@@ -11,7 +12,7 @@ use crate::exit::Failure;
 /// # Errors
 /// With everything that is missing.
 pub(super) fn check(checked: &Checked) -> Result<(), Failure> {
-    check_interfaces(checked)?;
+    check_names(checked)?;
     let lacking = rights::missing_capabilities().map_err(Failure::internal)?;
     if lacking.is_empty() {
         return Ok(());
@@ -23,12 +24,13 @@ pub(super) fn check(checked: &Checked) -> Result<(), Failure> {
     )))
 }
 
-/// Instances need the interfaces that they speak on, and those of their addresses, routes and rules.
+/// Instances need the interfaces that they speak on, and those of their addresses, routes and rules; commands need their
+/// users.
 ///
 /// # Errors
-/// With every interface that is missing.
-pub(super) fn check_interfaces(checked: &Checked) -> Result<(), Failure> {
-    let missing: Vec<_> = checked
+/// With every interface and user that is missing.
+pub(super) fn check_names(checked: &Checked) -> Result<(), Failure> {
+    let mut missing: Vec<_> = checked
         .cluster
         .instances
         .iter()
@@ -43,11 +45,24 @@ pub(super) fn check_interfaces(checked: &Checked) -> Result<(), Failure> {
                 .help("`ip link` lists those it has")
         })
         .collect();
+    missing.extend(used_modules(checked).filter_map(|module| {
+        let message = user_of(module).err()?;
+        let place = [module.path[0].as_str(), &module.path[1], "user"];
+        Some(checked.source.error_at(&place, &message))
+    }));
     if missing.is_empty() {
         Ok(())
     } else {
         Err(Failure::config(checked.source.report(missing)))
     }
+}
+
+/// Those that this node runs.
+fn used_modules(checked: &Checked) -> impl Iterator<Item = &Module> {
+    let cluster = &checked.cluster;
+    let checks = cluster.checks.iter().map(|check| &check.module);
+    let hooks = cluster.hooks.iter().map(|hook| &hook.module);
+    checks.chain(hooks).filter(|module| module.used)
 }
 
 /// The interfaces that an instance names, each with its place in the file.

@@ -7,15 +7,17 @@ use std::os::unix::fs::DirBuilderExt;
 use tokio::sync::mpsc;
 use vrrp_linux::{macvlan, role};
 
+use super::broker::{Broker, Users, user_of};
 use super::children::{Child, FromChild};
 use super::compile::{self, cache_dir};
 use super::setup::{Setup, module_setup, schedule};
 use crate::cli::Options;
 use crate::config::{
-    self, Cluster, Diagnostic, Instance, Loaded, Module, ModuleSource, Report, Source,
+    self, BuiltInNames, Cluster, Diagnostic, Instance, Loaded, Module, ModuleRole, ModuleSource,
+    Report, Source,
 };
 use crate::exit::{Failure, chain};
-use crate::ipc::{FromWorker, LoadFailure, ToWorker};
+use crate::ipc::{Asker, FromWorker, LoadFailure, ToWorker};
 use crate::modules;
 
 /// The file, read and checked; its modules are not loaded yet.
@@ -36,7 +38,12 @@ pub(crate) fn read(options: &Options) -> Result<Checked, Failure> {
             "which file? vrrp-host --config cluster.toml",
         ));
     };
-    match config::load(path, options.node.as_deref(), &modules::names()) {
+    let built_in = [ModuleRole::Check, ModuleRole::Hook].map(modules::names);
+    let built_in = BuiltInNames {
+        checks: &built_in[0],
+        hooks: &built_in[1],
+    };
+    match config::load(path, options.node.as_deref(), built_in) {
         Ok(Loaded {
             cluster,
             source,
@@ -181,6 +188,54 @@ fn diagnostic(source: &Source, setup: &Setup, failure: &LoadFailure) -> Diagnost
     }
 }
 
+/// Whom the commands of the modules run as.
+pub(super) fn users(setup: &Setup) -> Users {
+    Users {
+        checks: setup
+            .checks
+            .iter()
+            .map(|check| user_of(&check.module))
+            .collect(),
+        hooks: setup
+            .hooks
+            .iter()
+            .map(|hook| user_of(&hook.module))
+            .collect(),
+    }
+}
+
+/// Looks at the commands that the modules of this node may run: what is wrong with one would only show when it is needed.
+pub(super) async fn look_at_commands(broker: &Broker, setup: &Setup) -> Vec<LoadFailure> {
+    let checks = setup.checks.iter().zip(0..);
+    let checks = checks.map(|(check, index)| (&check.module, Asker::Check(index)));
+    let hooks = setup.hooks.iter().zip(0..);
+    let hooks = hooks.map(|(hook, index)| (&hook.module, Asker::Hook(index)));
+    let mut failures = Vec::new();
+    for (module, asker) in checks.chain(hooks).filter(|(module, _)| module.used) {
+        let (is_check, index) = match asker {
+            Asker::Check(index) => (true, index),
+            Asker::Hook(index) => (false, index),
+        };
+        for (command, wrong) in broker.look_at_commands(asker).await {
+            let command = command.to_string_lossy();
+            failures.push(LoadFailure {
+                is_check,
+                index,
+                pointer: pointer_to(&module.config, &command),
+                message: format!("{command} cannot be run: {wrong}"),
+            });
+        }
+    }
+    failures
+}
+
+/// Where a config says `text` (RFC 6901), if one of its keys does.
+fn pointer_to(config: &serde_json::Value, text: &str) -> Option<String> {
+    let mut entries = config.as_object()?.iter();
+    let (key, _) = entries.find(|(_, value)| value.as_str() == Some(text))?;
+    Some(format!("/{}", key.replace('~', "~0").replace('/', "~1")))
+}
+
 /// Loads every module of the file in a worker of its own, for all nodes, and ends it.
 ///
 /// # Errors
@@ -193,9 +248,13 @@ pub(crate) async fn try_modules(options: &Options, checked: &Checked) -> Result<
     let worker = Child::spawn("worker", options, sender, |event| event)
         .map_err(|error| Failure::internal(chain(&error)))?;
     send_setup(&worker, &setup, &keys);
-    let failures = loop {
+    let (mut failures, needs) = loop {
         match receiver.recv().await {
-            Some(FromChild::Message(FromWorker::Loaded { failures, .. })) => break failures,
+            Some(FromChild::Message(FromWorker::Loaded {
+                failures,
+                check_needs,
+                hook_needs,
+            })) => break (failures, (check_needs, hook_needs)),
             Some(FromChild::Message(_)) => {}
             Some(FromChild::Gone(ending)) => {
                 return Err(Failure::internal(format!(
@@ -205,6 +264,10 @@ pub(crate) async fn try_modules(options: &Options, checked: &Checked) -> Result<
             None => return Err(Failure::internal("the worker died while loading")),
         }
     };
+    if failures.is_empty() {
+        let broker = Broker::new().with_grants(&needs.0, &needs.1, users(&setup));
+        failures = look_at_commands(&broker, &setup).await;
+    }
     if failures.is_empty() {
         Ok(())
     } else {

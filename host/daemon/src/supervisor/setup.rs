@@ -236,7 +236,7 @@ fn others(instance: &Instance) -> Vec<Object> {
 fn may_ping(module: &Module) -> bool {
     match (&module.allow, &module.source) {
         (Some(allow), _) => allow.iter().any(|grant| grant.starts_with("icmp:")),
-        (None, ModuleSource::BuiltIn(name)) => modules::imports(name, "icmp"),
+        (None, ModuleSource::BuiltIn(role, name)) => modules::imports(*role, name, "icmp"),
         (None, ModuleSource::File(_)) => false,
     }
 }
@@ -244,8 +244,8 @@ fn may_ping(module: &Module) -> bool {
 /// A module, for the worker.
 pub(super) fn module_setup(name: &str, module: &Module, key: String) -> ModuleSetup {
     let allow = match (&module.source, &module.allow) {
-        (ModuleSource::BuiltIn(_), None) => None,
-        (ModuleSource::BuiltIn(_) | ModuleSource::File(_), allow) => {
+        (ModuleSource::BuiltIn(..), None) => None,
+        (ModuleSource::BuiltIn(..) | ModuleSource::File(_), allow) => {
             Some(allow.clone().unwrap_or_default())
         }
     };

@@ -11,13 +11,14 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, error, info, warn};
 use vrrp_linux::process::KnownProcesses;
 use vrrp_sandbox::{
-    Action, Answer, Broker, Host, Level, LogLine, NetError, Pinger, ProcessError, ProcessInfo,
-    ProcessTable, Sample, SystemdError, Unit,
+    Action, Answer, Broker, CommandError, FileError, Host, Level, LogLine, NetError, Pinger,
+    ProcessError, ProcessInfo, ProcessTable, Sample, SystemdError, Unit,
 };
 
 use super::pings::Pings;
 use crate::ipc::{
-    Asker, BrokerError, BrokerReply, BrokerRequest, FromWorker, Passed, UnitAction, UnixSocketError,
+    Asker, BrokerAnswer, BrokerError, BrokerReply, BrokerRequest, CommandEnding, FromWorker,
+    Passed, UnitAction, UnixSocketError,
 };
 
 /// Requests to the broker that wait for its answer, shared by all modules.
@@ -30,7 +31,14 @@ pub(super) struct Requests {
 #[derive(Debug, Default)]
 struct Waiting {
     next: u64,
-    answers: HashMap<u64, oneshot::Sender<BrokerReply>>,
+    answers: HashMap<u64, Awaited>,
+}
+
+#[derive(Debug)]
+struct Awaited {
+    /// What has come of the answer so far.
+    bytes: Vec<u8>,
+    answer: oneshot::Sender<BrokerAnswer>,
 }
 
 impl Requests {
@@ -41,23 +49,41 @@ impl Requests {
         }
     }
 
+    /// The broker sent a part of its answer.
+    pub(super) fn answered_bytes(&self, request: u64, mut bytes: Vec<u8>) {
+        if let Some(awaited) = self.lock().answers.get_mut(&request) {
+            awaited.bytes.append(&mut bytes);
+        }
+    }
+
     /// The broker answered.
     pub(super) fn answered(&self, request: u64, reply: BrokerReply) {
         let waiting = self.lock().answers.remove(&request);
         // Nobody waits when the module's time was over before.
-        if let Some(answer) = waiting {
-            let _ = answer.send(reply);
+        if let Some(Awaited { bytes, answer }) = waiting {
+            let _ = answer.send(BrokerAnswer { reply, bytes });
         }
     }
 
     async fn ask(&self, on_behalf_of: Asker, act: BrokerRequest) -> Option<BrokerReply> {
+        let answer = self.ask_for_bytes(on_behalf_of, act).await;
+        answer.map(|answer| answer.reply)
+    }
+
+    async fn ask_for_bytes(&self, on_behalf_of: Asker, act: BrokerRequest) -> Option<BrokerAnswer> {
         let (sender, answer) = oneshot::channel();
+        let awaited = Awaited {
+            bytes: Vec::new(),
+            answer: sender,
+        };
         let request = {
             let mut waiting = self.lock();
-            waiting.answers.retain(|_, sender| !sender.is_closed());
+            waiting
+                .answers
+                .retain(|_, awaited| !awaited.answer.is_closed());
             waiting.next += 1;
             let request = waiting.next;
-            waiting.answers.insert(request, sender);
+            waiting.answers.insert(request, awaited);
             request
         };
         self.outgoing
@@ -160,7 +186,7 @@ impl Broker for ModuleHost {
                     restarts: unit.restarts,
                 }),
                 Some(BrokerReply::Unit(Err(error))) => Err(systemd_error(error)),
-                Some(BrokerReply::Job(_) | BrokerReply::UnixSocket(_)) | None => Err(no_answer()),
+                _ => Err(SystemdError::Bus(NO_ANSWER.to_owned())),
             }
         })
     }
@@ -186,7 +212,7 @@ impl Broker for ModuleHost {
             };
             match self.requests.ask(self.asker, act).await {
                 Some(BrokerReply::Job(result)) => result.map_err(systemd_error),
-                Some(BrokerReply::Unit(_) | BrokerReply::UnixSocket(_)) | None => Err(no_answer()),
+                _ => Err(SystemdError::Bus(NO_ANSWER.to_owned())),
             }
         })
     }
@@ -214,21 +240,114 @@ impl Broker for ModuleHost {
             }
         })
     }
+
+    fn read_file<'a>(
+        &'a self,
+        path: &'a Path,
+        max: u32,
+        timeout: Duration,
+    ) -> Answer<'a, Result<Vec<u8>, FileError>> {
+        Box::pin(async move {
+            let act = BrokerRequest::ReadFile {
+                path: path.to_owned(),
+                max,
+                timeout,
+            };
+            match self.requests.ask_for_bytes(self.asker, act).await {
+                Some(BrokerAnswer {
+                    reply: BrokerReply::File(result),
+                    bytes,
+                }) => result.map(|()| bytes).map_err(file_error),
+                _ => Err(FileError::Io(NO_ANSWER.to_owned())),
+            }
+        })
+    }
+
+    fn file_modified<'a>(
+        &'a self,
+        path: &'a Path,
+        timeout: Duration,
+    ) -> Answer<'a, Result<u64, FileError>> {
+        Box::pin(async move {
+            let act = BrokerRequest::FileModified {
+                path: path.to_owned(),
+                timeout,
+            };
+            match self.requests.ask(self.asker, act).await {
+                Some(BrokerReply::Modified(result)) => result.map_err(file_error),
+                _ => Err(FileError::Io(NO_ANSWER.to_owned())),
+            }
+        })
+    }
+
+    fn run_command<'a>(
+        &'a self,
+        command: &'a Path,
+        arguments: &'a [String],
+        timeout: Duration,
+    ) -> Answer<'a, Result<vrrp_sandbox::CommandOutput, CommandError>> {
+        Box::pin(async move {
+            let act = BrokerRequest::RunCommand {
+                command: command.to_owned(),
+                arguments: arguments.to_vec(),
+                timeout,
+            };
+            let answer = self.requests.ask_for_bytes(self.asker, act).await;
+            let Some(BrokerAnswer {
+                reply: BrokerReply::Command(result),
+                bytes: mut stdout,
+            }) = answer
+            else {
+                return Err(CommandError::Io(NO_ANSWER.to_owned()));
+            };
+            let output = result.map_err(command_error)?;
+            let stderr = stdout.split_off(output.stdout_length.min(stdout.len()));
+            Ok(vrrp_sandbox::CommandOutput {
+                ending: match output.ending {
+                    CommandEnding::Exited(code) => vrrp_sandbox::CommandEnding::Exited(code),
+                    CommandEnding::Signaled(signal) => {
+                        vrrp_sandbox::CommandEnding::Signaled(signal)
+                    }
+                },
+                stdout,
+                stderr,
+                truncated: output.truncated,
+            })
+        })
+    }
 }
+
+/// For a request that the supervisor has no answer of the right kind to.
+const NO_ANSWER: &str = "the supervisor does not answer";
 
 fn systemd_error(error: BrokerError) -> SystemdError {
     match error {
         BrokerError::Denied(_) => SystemdError::Denied,
         BrokerError::NotFound => SystemdError::NotFound,
         BrokerError::Timeout => SystemdError::Timeout,
-        BrokerError::Bus(message) => SystemdError::Bus(message),
+        BrokerError::TooLarge => SystemdError::Bus("too large".to_owned()),
+        BrokerError::Bus(message) | BrokerError::Io(message) => SystemdError::Bus(message),
     }
 }
 
-const NO_ANSWER: &str = "the supervisor does not answer";
+fn file_error(error: BrokerError) -> FileError {
+    match error {
+        BrokerError::Denied(_) => FileError::Denied,
+        BrokerError::NotFound => FileError::NotFound,
+        BrokerError::TooLarge => FileError::TooLarge,
+        BrokerError::Timeout => FileError::Timeout,
+        BrokerError::Bus(message) | BrokerError::Io(message) => FileError::Io(message),
+    }
+}
 
-fn no_answer() -> SystemdError {
-    SystemdError::Bus(NO_ANSWER.to_owned())
+fn command_error(error: BrokerError) -> CommandError {
+    match error {
+        BrokerError::Denied(_) => CommandError::Denied,
+        BrokerError::NotFound => CommandError::NotFound,
+        BrokerError::Timeout => CommandError::Timeout,
+        BrokerError::TooLarge => CommandError::Io("too large".to_owned()),
+        BrokerError::Bus(message) | BrokerError::Io(message) => CommandError::Io(message),
+    }
 }
 
 /// The process table, which remembers who was alive: a check on a living process costs a look at its

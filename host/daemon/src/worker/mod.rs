@@ -160,6 +160,9 @@ impl Worker {
                 self.states.borrow_mut().insert(instance, state);
             }
             ToWorker::CallHook(call) => self.call_hook(call),
+            ToWorker::BrokerBytes { request, bytes } => {
+                self.requests.answered_bytes(request, bytes);
+            }
             ToWorker::Broker { request, reply } => self.requests.answered(request, reply),
         }
     }

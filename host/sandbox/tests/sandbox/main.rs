@@ -8,6 +8,7 @@ mod http;
 mod icmp;
 mod limits;
 mod load;
+mod served;
 mod stream;
 mod support;
 mod tls;

@@ -11,10 +11,10 @@ use std::time::Duration;
 use hostile::Guests;
 use serde_json::{Value, json};
 use vrrp_sandbox::{
-    Action, Answer, Artifact, Broker, CheckModule, CompiledCache, Compiler, Engine, EngineConfig,
-    Grant, Grants, HookModule, Host, Limits, LoadError, LogLine, LogSource, NetError, PingError,
-    Pinger, ProcessError, ProcessInfo, ProcessTable, RunContext, RunReport, Sample, Setup,
-    SystemdError, Unit,
+    Action, Answer, Artifact, Broker, CheckModule, CommandEnding, CommandError, CommandOutput,
+    CompiledCache, Compiler, Engine, EngineConfig, FileError, Grant, Grants, HookModule, Host,
+    Limits, LoadError, LogLine, LogSource, NetError, PingError, Pinger, ProcessError, ProcessInfo,
+    ProcessTable, RunContext, RunReport, Sample, Setup, SystemdError, Unit,
 };
 
 /// The engine of all tests.
@@ -148,11 +148,17 @@ pub(crate) struct TestHost {
     pub(crate) samples: Mutex<Vec<String>>,
     pub(crate) jobs: Mutex<Vec<(String, Action)>>,
     pub(crate) pings: Mutex<Vec<(IpAddr, u8, Duration, Duration)>>,
+    pub(crate) files: Mutex<Vec<String>>,
+    pub(crate) commands: Mutex<Vec<String>>,
 }
 
 impl TestHost {
     pub(crate) fn new() -> Arc<Self> {
         Arc::default()
+    }
+
+    fn asked_for_file(&self, path: &Path) {
+        self.files.lock().unwrap().push(path.display().to_string());
     }
 
     pub(crate) fn lines(&self, source: LogSource) -> Vec<String> {
@@ -277,6 +283,69 @@ impl Broker for TestHost {
             socket
                 .map(OwnedFd::from)
                 .map_err(|error| NetError::Io(error.to_string()))
+        })
+    }
+
+    fn read_file<'a>(
+        &'a self,
+        path: &'a Path,
+        max: u32,
+        _timeout: Duration,
+    ) -> Answer<'a, Result<Vec<u8>, FileError>> {
+        self.asked_for_file(path);
+        assert_eq!(max, 100);
+        Box::pin(async move {
+            if self.hangs {
+                std::future::pending::<()>().await;
+            }
+            match path.file_name().and_then(|name| name.to_str()) {
+                Some("state") => Ok(b"as primary".to_vec()),
+                Some("large") => Err(FileError::TooLarge),
+                Some("slow") => Err(FileError::Timeout),
+                _ => Err(FileError::NotFound),
+            }
+        })
+    }
+
+    fn file_modified<'a>(
+        &'a self,
+        path: &'a Path,
+        _timeout: Duration,
+    ) -> Answer<'a, Result<u64, FileError>> {
+        self.asked_for_file(path);
+        Box::pin(async move {
+            if self.hangs {
+                std::future::pending::<()>().await;
+            }
+            Ok(1234)
+        })
+    }
+
+    fn run_command<'a>(
+        &'a self,
+        command: &'a Path,
+        arguments: &'a [String],
+        _timeout: Duration,
+    ) -> Answer<'a, Result<CommandOutput, CommandError>> {
+        let mut asked = self.commands.lock().unwrap();
+        asked.push(command.display().to_string());
+        drop(asked);
+        Box::pin(async move {
+            if self.hangs {
+                std::future::pending::<()>().await;
+            }
+            if command == Path::new("/bin/slow") {
+                return Err(CommandError::Timeout);
+            }
+            if command != Path::new("/bin/check") {
+                return Err(CommandError::NotFound);
+            }
+            Ok(CommandOutput {
+                ending: CommandEnding::Exited(3),
+                stdout: arguments.join(" ").into_bytes(),
+                stderr: b"complaint".to_vec(),
+                truncated: true,
+            })
         })
     }
 }

@@ -30,7 +30,8 @@ use crate::config::NotifyOn;
 use crate::config::Source;
 use crate::exit::{Failure, chain};
 use crate::ipc::{
-    BrokerReply, FromRouter, FromWorker, HookOutcome, InstanceSetup, ToRouter, ToWorker,
+    BrokerAnswer, FromRouter, FromWorker, HookOutcome, InstanceSetup, LoadFailure, ToRouter,
+    ToWorker,
 };
 
 /// First pause before a dead child is started again; it doubles up to [`RESTART_DELAY_MAX`].
@@ -54,7 +55,7 @@ pub(super) enum Event {
     BrokerDone {
         generation: u32,
         request: u64,
-        reply: BrokerReply,
+        answer: BrokerAnswer,
     },
     HookRetry {
         queue: usize,
@@ -67,6 +68,11 @@ pub(super) enum Event {
     Compiled {
         number: u64,
         keys: Result<Vec<String>, String>,
+    },
+    /// The commands of a new file were looked at.
+    CommandsLookedAt {
+        number: u64,
+        failures: Vec<LoadFailure>,
     },
     ReloadDeadline {
         number: u64,
@@ -166,7 +172,7 @@ impl Supervisor {
             firewall: Firewall::default(),
             known: Known::new(&setup),
             hooks: Queues::new(setup.instances.len() + setup.groups.len()),
-            broker: Broker::default(),
+            broker: Broker::new(),
             drained: BTreeSet::new(),
             status_waiters: Vec::new(),
             setup,
@@ -229,6 +235,7 @@ impl Supervisor {
             warn!("hooks did not end within {STOP_GRACE:?}");
         }
         self.worker.child = None;
+        self.broker.stop_commands().await;
     }
 
     async fn handle_until(&mut self, limit: Duration, done: impl Fn(&Self) -> bool) {
@@ -261,23 +268,16 @@ impl Supervisor {
             Event::Worker(generation, event) => self.retiring_worker(generation, event),
             Event::Router(..) => {}
             Event::Compiled { number, keys } => self.reload_compiled(number, keys),
+            Event::CommandsLookedAt { number, failures } => {
+                self.reload_looked_at(number, &failures);
+            }
             Event::ReloadDeadline { number } => self.reload_deadline(number),
             Event::Control(request, answer) => self.asked(request, answer),
             Event::BrokerDone {
                 generation,
                 request,
-                reply,
-            } => {
-                let reply = ToWorker::Broker { request, reply };
-                let retiring = self.retiring.as_ref();
-                if generation == self.worker.generation {
-                    self.tell_worker(reply);
-                } else if let Some(retiring) =
-                    retiring.filter(|retiring| retiring.generation == generation)
-                {
-                    retiring.child.send(reply);
-                }
-            }
+                answer,
+            } => self.broker_answered(generation, request, answer),
             Event::HookRetry { queue } => {
                 self.hooks.resume(queue);
                 self.call_next(queue);

@@ -10,7 +10,7 @@ use tracing::{error, info, warn};
 
 use super::{Event, Supervisor};
 use crate::exit::chain;
-use crate::ipc::{FromWorker, HookOutcome, InstanceSetup, ToRouter, ToWorker};
+use crate::ipc::{FromWorker, HookOutcome, InstanceSetup, LoadFailure, ToRouter, ToWorker};
 use crate::supervisor::broker::Broker;
 use crate::supervisor::children::{Child, FromChild};
 use crate::supervisor::control::Response;
@@ -40,6 +40,8 @@ enum Step {
     Compiling,
     /// A new worker loads and tries them.
     Loading(NewWorker),
+    /// Their commands are looked at.
+    Looking(NewWorker, Broker),
     /// The router takes over the difference.
     Routing(NewWorker, Broker),
 }
@@ -66,7 +68,7 @@ impl Supervisor {
             return refuse(answer, "a reload is under way already".to_owned());
         }
         let checked = prepare::read(&self.options)
-            .and_then(|checked| host::check_interfaces(&checked).map(|()| checked));
+            .and_then(|checked| host::check_names(&checked).map(|()| checked));
         let checked = match checked {
             Ok(checked) => checked,
             Err(failure) => return refuse(answer, failure.to_string()),
@@ -143,7 +145,9 @@ impl Supervisor {
     pub(super) fn trying(&self) -> Option<u32> {
         match &self.reload.as_ref()?.step {
             Step::Compiling => None,
-            Step::Loading(worker) | Step::Routing(worker, _) => Some(worker.generation),
+            Step::Loading(worker) | Step::Looking(worker, _) | Step::Routing(worker, _) => {
+                Some(worker.generation)
+            }
         }
     }
 
@@ -173,6 +177,31 @@ impl Supervisor {
             refuse(reload.answer.take(), report.to_string());
             return;
         }
+        let users = prepare::users(&reload.setup);
+        let broker = self.broker.with_grants(&check_needs, &hook_needs, users);
+        let (number, looking, setup) = (reload.number, broker.clone(), reload.setup.clone());
+        let events = self.events.clone();
+        tokio::spawn(async move {
+            let failures = prepare::look_at_commands(&looking, &setup).await;
+            let looked_at = Event::CommandsLookedAt { number, failures };
+            let _ = events.send(looked_at).await;
+        });
+        reload.step = Step::Looking(worker, broker);
+        self.reload = Some(reload);
+    }
+
+    /// The commands of the modules were looked at: have the router go over.
+    pub(super) fn reload_looked_at(&mut self, number: u64, failures: &[LoadFailure]) {
+        let Some(mut reload) = self.reload.take_if(|reload| reload.number == number) else {
+            return;
+        };
+        let Step::Looking(worker, broker) = reload.step else {
+            return self.reload = Some(reload);
+        };
+        if !failures.is_empty() {
+            let report = prepare::load_report(&reload.checked.source, &reload.setup, failures);
+            return refuse(reload.answer.take(), report.to_string());
+        }
         if self.router.child.is_none() {
             let message = "the router is being restarted; try again".to_owned();
             return refuse(reload.answer.take(), message);
@@ -187,7 +216,6 @@ impl Supervisor {
         let instances: Vec<_> = reload.setup.instances.iter().map(instance_setup).collect();
         self.tell_router(ToRouter::Reload);
         self.send_router_setup(&reload.setup, &instances);
-        let broker = Broker::new(&check_needs, &hook_needs);
         reload.step = Step::Routing(worker, broker);
         self.reload = Some(reload);
     }
@@ -268,6 +296,7 @@ impl Supervisor {
         if let Some(retiring) = self.retiring.take() {
             // Two reloads within one call of a hook: its outcome will not be known.
             drop(retiring);
+            self.broker.end_commands();
             for call in self.hooks.running() {
                 let outcome = HookOutcome::Retry("its worker was replaced".to_owned());
                 self.hook_ended(call, outcome);

@@ -9,7 +9,8 @@ use vrrp::Outcome;
 use super::{Event, Supervisor};
 use crate::exit::{Failure, chain};
 use crate::ipc::{
-    Asker, BrokerRequest, FromWorker, HookOutcome, Report, ToRouter, ToWorker, WorkerReport,
+    Asker, BrokerAnswer, BrokerRequest, FromWorker, HookOutcome, Report, ToRouter, ToWorker,
+    WorkerReport,
 };
 use crate::supervisor::broker::Broker;
 use crate::supervisor::children::{Child, Ending, FromChild};
@@ -54,8 +55,14 @@ impl Supervisor {
                         let report = prepare::load_report(&self.source, &self.setup, &failures);
                         return Err(Failure::config(report));
                     }
-                    self.broker = Broker::new(&check_needs, &hook_needs);
-                    return Ok(());
+                    let users = prepare::users(&self.setup);
+                    self.broker = self.broker.with_grants(&check_needs, &hook_needs, users);
+                    let failures = prepare::look_at_commands(&self.broker, &self.setup).await;
+                    if failures.is_empty() {
+                        return Ok(());
+                    }
+                    let report = prepare::load_report(&self.source, &self.setup, &failures);
+                    return Err(Failure::config(report));
                 }
                 Event::Worker(_, FromChild::Gone(ending)) => {
                     return Err(Failure::internal(format!(
@@ -134,6 +141,7 @@ impl Supervisor {
             FromChild::Message(FromWorker::Loaded { .. } | FromWorker::Report(_)) => {}
             FromChild::Gone(_) => {
                 self.retiring = None;
+                self.broker.end_commands();
                 for call in self.hooks.running() {
                     let outcome = HookOutcome::Retry("the worker died".to_owned());
                     self.hook_ended(call, outcome);
@@ -180,19 +188,37 @@ impl Supervisor {
     ) {
         let events = self.events.clone();
         tokio::spawn(async move {
-            let reply = broker.perform(asker, act).await;
+            let answer = broker.perform(asker, act).await;
             let _ = events
                 .send(Event::BrokerDone {
                     generation,
                     request,
-                    reply,
+                    answer,
                 })
                 .await;
         });
     }
 
+    /// Passes an answer on to the worker that asked, if it is still there.
+    pub(super) fn broker_answered(&self, generation: u32, request: u64, answer: BrokerAnswer) {
+        let retiring = self.retiring.as_ref();
+        let retiring = retiring.filter(|retiring| retiring.generation == generation);
+        let worker = match retiring {
+            Some(retiring) => Some(&retiring.child),
+            None if generation == self.worker.generation => self.worker.child.as_ref(),
+            None => None,
+        };
+        if let Some(worker) = worker {
+            for message in answer.messages(request) {
+                worker.send(message);
+            }
+        }
+    }
+
     pub(super) fn worker_gone(&mut self, ending: &Ending) {
         self.worker.child = None;
+        // Its hooks are called again, and must not find themselves at work.
+        self.broker.end_commands();
         let delay = self.worker.next_delay();
         error!(
             "the worker died ({ending}): its checks report errors until it runs again, in {delay:?}"
