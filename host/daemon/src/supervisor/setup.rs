@@ -11,6 +11,7 @@ use crate::config::{Check, Cluster, Group, Hook, Instance, Module, ModuleSource,
 use crate::ipc::{
     CheckSetup, GroupSetup, InstanceSetup, InterfaceSetup, ModuleSetup, Schedule, TrackSetup,
 };
+use crate::store::PublicKey;
 
 /// Beyond interval and timeout, how long a report may be late before it counts as an error.
 const REPORT_SLACK: Duration = Duration::from_secs(1);
@@ -26,6 +27,8 @@ pub(super) struct Setup {
     pub(super) address: Option<IpAddr>,
     /// Those of the other nodes.
     pub(super) peers: Vec<IpAddr>,
+    /// Who may sign modules from a registry.
+    pub(super) keys: Vec<PublicKey>,
 }
 
 /// An instance with its references turned into the numbers of [`Setup`].
@@ -110,6 +113,7 @@ impl Setup {
             groups,
             address: cluster.nodes.get(&cluster.node).copied().flatten(),
             peers: others.filter_map(|(_, address)| *address).collect(),
+            keys: cluster.keys.clone(),
         }
     }
 
@@ -226,7 +230,7 @@ fn others(instance: &Instance) -> Vec<Object> {
 pub(super) fn module_setup(name: &str, module: &Module, key: String) -> ModuleSetup {
     let allow = match (&module.source, &module.allow) {
         (ModuleSource::BuiltIn(_), None) => None,
-        (ModuleSource::BuiltIn(_) | ModuleSource::File(_), allow) => {
+        (ModuleSource::BuiltIn(_) | ModuleSource::File(_) | ModuleSource::Registry(..), allow) => {
             Some(allow.clone().unwrap_or_default())
         }
     };
