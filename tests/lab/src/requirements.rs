@@ -22,6 +22,8 @@ pub const REQUIREMENTS: &[Requirement] = &[
     require_program("tshark", "tshark"),
     require_program("keepalived", "keepalived"),
     require_program("prometheus-node-exporter", "prometheus-node-exporter"),
+    require_program("docker-registry", "docker-registry"),
+    require_program("minisign", "minisign"),
 ];
 
 /// What stands between this machine and the laboratory.
