@@ -13,7 +13,8 @@ use crate::cargo::run as run_command;
 /// For the modules, and for the proof that the protocol crate needs no operating system.
 const TARGETS: [&str; 2] = ["wasm32-wasip2", "wasm32-unknown-unknown"];
 /// Of the packages we install, those that would start something on the machine itself.
-const SERVICES: [(&str, &str); 5] = [
+const SERVICES: [(&str, &str); 6] = [
+    ("docker-registry", "docker-registry.service"),
     ("haproxy", "haproxy.service"),
     ("keepalived", "keepalived.service"),
     ("postgresql", "postgresql.service"),

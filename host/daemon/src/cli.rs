@@ -8,6 +8,9 @@ use crate::exit::Failure;
 use crate::supervisor::InstanceCommand;
 use crate::{command, router, supervisor, worker};
 
+/// Where `--state-dir` is when it is left out.
+pub(crate) const STATE_DIR: &str = "/var/lib/vrrp-host";
+
 /// A VRRP daemon whose health checks and hooks are sandboxed WebAssembly components.
 ///
 /// `vrrp-host --config cluster.toml` runs the daemon. The same file serves every node of the cluster.
@@ -37,13 +40,8 @@ pub(crate) struct Options {
         default_value = "/run/vrrp-host/control.sock"
     )]
     pub(crate) control: PathBuf,
-    /// Where compiled modules are kept
-    #[arg(
-        long,
-        global = true,
-        value_name = "DIR",
-        default_value = "/var/lib/vrrp-host"
-    )]
+    /// Where modules are kept, those from registries and compiled ones
+    #[arg(long, global = true, value_name = "DIR", default_value = STATE_DIR)]
     pub(crate) state_dir: PathBuf,
     /// Form of the log on stderr; its level comes from the environment variable VRRP_HOST_LOG
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
@@ -66,6 +64,9 @@ enum Command {
         /// The file; the same as --config
         file: Option<PathBuf>,
     },
+    /// Share modules through registries
+    #[command(subcommand)]
+    Module(command::module::Command),
     /// Show the state of the running daemon
     Status {
         /// As JSON, a stable interface
@@ -124,6 +125,7 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<(), Failure> {
     match command {
         None => supervisor::run(&options),
         Some(Command::CheckConfig { file }) => command::check_config(&options, file.as_deref()),
+        Some(Command::Module(command)) => command::module::run(&options, command),
         Some(Command::Status { json }) => command::status(&options, json),
         Some(Command::Reload) => command::reload(&options),
         Some(Command::Drain(names)) => command::instances(&options, names, InstanceCommand::Drain),

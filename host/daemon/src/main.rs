@@ -12,6 +12,7 @@ mod logging;
 mod modules;
 mod router;
 mod status;
+mod store;
 mod supervisor;
 mod worker;
 

@@ -62,7 +62,7 @@ pub enum CompileError {
 }
 
 /// Reads the whole file before anything is compiled.
-fn check(wasm: &[u8]) -> Result<(), CompileError> {
+pub(crate) fn check(wasm: &[u8]) -> Result<(), CompileError> {
     if wasm.len() > WASM_MAX {
         return Err(CompileError::TooLarge { size: wasm.len() });
     }

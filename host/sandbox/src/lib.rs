@@ -28,6 +28,7 @@ mod limits;
 mod log;
 mod meter;
 mod module;
+mod outline;
 mod run;
 mod stdio;
 mod store;
@@ -50,6 +51,7 @@ pub use module::Plan;
 pub use module::check::{CheckModule, RunContext};
 pub use module::hook::{HookError, HookModule};
 pub use module::load::{Grants, LoadError, Setup};
+pub use outline::Outline;
 pub use run::{RunError, RunReport, Usage};
 
 fn hex(bytes: &[u8]) -> String {

@@ -35,7 +35,7 @@ pub struct Terms {
 #[derive(Debug)]
 pub enum Contender {
     VrrpHost {
-        daemon: Daemon,
+        daemon: Box<Daemon>,
         instance: &'static str,
         /// What it tracks.
         checked: Checked,
@@ -62,7 +62,7 @@ impl Contender {
                 let checked = Checked::start(host);
                 let toml = format!("{}{}", terms.cluster_toml, checked.track(node));
                 Self::VrrpHost {
-                    daemon: Daemon::start(host, node, &toml),
+                    daemon: Box::new(Daemon::start(host, node, &toml)),
                     instance: terms.instance,
                     checked,
                 }

@@ -23,6 +23,7 @@ pub struct Daemon {
     pub process: Process,
     node: String,
     control: PathBuf,
+    state_dir: PathBuf,
     _folder: TempDir,
 }
 
@@ -44,14 +45,30 @@ impl Daemon {
     /// When the files cannot be written or the program cannot be started.
     #[must_use]
     pub fn start(host: &Netns, node: &str, cluster_toml: &str) -> Self {
+        Self::start_with_state(host, node, cluster_toml, &state_dir())
+    }
+
+    /// As [`Daemon::start`], with a state directory of its own.
+    ///
+    /// # Panics
+    ///
+    /// When the files cannot be written or the program cannot be started.
+    #[must_use]
+    pub fn start_with_state(
+        host: &Netns,
+        node: &str,
+        cluster_toml: &str,
+        state_dir: &Path,
+    ) -> Self {
         let folder = TempDir::with_prefix("vrrp-host-").expect("a temporary folder can be made");
         let config = folder.path().join(CLUSTER_TOML);
         let control = folder.path().join("control.sock");
         fs::write(&config, cluster_toml).expect("cluster.toml can be written");
         Self {
-            process: spawn(host, node, &config, &control),
+            process: spawn(host, node, &config, &control, state_dir),
             node: node.to_owned(),
             control,
+            state_dir: state_dir.to_owned(),
             _folder: folder,
         }
     }
@@ -63,7 +80,7 @@ impl Daemon {
     /// When the program cannot be started.
     pub fn start_again(&mut self, host: &Netns) {
         let config = self.control.with_file_name(CLUSTER_TOML);
-        self.process = spawn(host, &self.node, &config, &self.control);
+        self.process = spawn(host, &self.node, &config, &self.control, &self.state_dir);
     }
 
     /// Puts another cluster.toml in the place of the one that it was started with. The daemon is not told.
@@ -230,7 +247,7 @@ impl fmt::Display for Daemon {
     }
 }
 
-fn spawn(host: &Netns, node: &str, config: &Path, control: &Path) -> Process {
+fn spawn(host: &Netns, node: &str, config: &Path, control: &Path, state_dir: &Path) -> Process {
     let binary = vrrp_host_binary().expect("vrrp-host is built");
     host.spawn(&[
         utf8(&binary),
@@ -241,7 +258,7 @@ fn spawn(host: &Netns, node: &str, config: &Path, control: &Path) -> Process {
         "--control",
         utf8(control),
         "--state-dir",
-        utf8(&state_dir()),
+        utf8(state_dir),
     ])
     .expect("vrrp-host can be started")
 }

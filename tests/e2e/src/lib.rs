@@ -6,12 +6,14 @@
 pub mod checked;
 pub mod contender;
 pub mod daemon;
+pub mod desk;
 pub mod inside;
 pub mod ipv6;
 pub mod keepalived;
 pub mod metronome;
 pub mod neighbour;
 pub mod refused;
+pub mod registry;
 pub mod replay;
 pub mod service;
 pub mod stage;

@@ -23,6 +23,8 @@ pub const REQUIREMENTS: &[Requirement] = &[
     require_program("dnsmasq", "dnsmasq-base"),
     require_program("keepalived", "keepalived"),
     require_program("prometheus-node-exporter", "prometheus-node-exporter"),
+    require_program("docker-registry", "docker-registry"),
+    require_program("minisign", "minisign"),
     require_program("haproxy", "haproxy"),
     require_program("pg_ctlcluster", "postgresql"),
     require_program("redis-server", "redis-server"),

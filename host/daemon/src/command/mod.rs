@@ -3,6 +3,7 @@
 mod ask;
 mod check_config;
 mod instances;
+pub(crate) mod module;
 mod reload;
 mod status;
 

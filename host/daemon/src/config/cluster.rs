@@ -13,15 +13,23 @@ use super::instance::peers::PeersDraft;
 use super::instance::track::{InterfaceDraft, TrackDraft};
 use super::instance::{AddressDraft, InstanceDraft, NotifyDraft, Scenery};
 use super::model::{Check, Cluster, Group, Hook, Instance, InterfaceTrack, Notify, Track};
-use super::module::Modules;
+use super::module::{self, Modules};
 use super::names::Names;
 use super::nodes::{Nodes, bare};
 use super::reader::{Field, Keys, Sink, Table};
 use super::report::Diagnostic;
 use super::secret::SecretFiles;
+use crate::store::PublicKey;
 
 const ROOT: Keys = Keys {
-    known: &["nodes", "checks", "hooks", "instances", "sync-groups"],
+    known: &[
+        "nodes",
+        "checks",
+        "hooks",
+        "instances",
+        "sync-groups",
+        "modules",
+    ],
     later: &["sandbox", "http"],
 };
 
@@ -42,6 +50,12 @@ pub(super) struct Draft {
     instance_names: Names,
     pub(super) instances: Vec<InstanceDraft>,
     pub(super) groups: Vec<GroupDraft>,
+    keys: Option<Vec<PublicKey>>,
+}
+
+/// The keys of `[modules]` alone.
+pub(super) fn read_keys(document: &Spanned<DeTable<'_>>, sink: &Sink) -> Option<Vec<PublicKey>> {
+    module::read_keys(&Table::root(sink, document, ROOT))
 }
 
 impl Draft {
@@ -89,6 +103,7 @@ impl Draft {
             hook_names,
             instance_names,
             groups,
+            keys: module::read_keys(&root),
         };
         for group in &draft.groups {
             group.extend(&mut draft.instances, &draft.instance_names);
@@ -101,6 +116,7 @@ impl Draft {
     pub(super) fn resolve(self, node: &str) -> Option<Cluster> {
         let mut checks = self.checks.into_iter().collect::<Option<Vec<_>>>()?;
         let mut hooks = self.hooks.into_iter().collect::<Option<Vec<_>>>()?;
+        let keys = self.keys?;
         let nodes = &self.nodes.addresses;
         let instances: Vec<Instance> = self
             .instances
@@ -142,6 +158,7 @@ impl Draft {
             hooks,
             instances,
             groups,
+            keys,
         })
     }
 

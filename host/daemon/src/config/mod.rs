@@ -31,6 +31,7 @@ pub(crate) use model::{
 };
 pub(crate) use report::{Diagnostic, Report, Source};
 
+use crate::store::PublicKey;
 use cluster::Draft;
 pub(crate) use module::BuiltInNames;
 use module::Modules;
@@ -100,6 +101,7 @@ pub(crate) fn parse(
     let modules = Modules {
         built_in,
         folder: absolute.parent().unwrap_or_else(|| Path::new("/")),
+        file: path,
     };
     let sink = Sink::default();
     let draft = Draft::read(&document, modules, &sink);
@@ -119,6 +121,32 @@ pub(crate) fn parse(
         None => Err(source.report(vec![
             source.error_at(&[], "some of the file could not be read"),
         ])),
+    }
+}
+
+/// What `[modules]` of the file at `path` says, whatever else is wrong with it; no key when there is no such file yet.
+///
+/// # Errors
+/// When the file cannot be read, is not TOML, or a key is wrong.
+pub(crate) fn signing_keys(path: &Path) -> Result<Vec<PublicKey>, LoadError> {
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => {
+            return Err(LoadError::Io {
+                path: path.to_path_buf(),
+                source,
+            });
+        }
+    };
+    let text = decode(path, bytes)?;
+    let (document, syntax_errors) = DeTable::parse_recoverable(&text);
+    let sink = Sink::default();
+    let keys = cluster::read_keys(&document, &sink);
+    let errors = syntax::merge(&document, &syntax_errors, sink.into_diagnostics(), &text);
+    match keys {
+        Some(keys) if errors.is_empty() => Ok(keys),
+        _ => Err(Source::new(path, text.as_str()).report(errors).into()),
     }
 }
 

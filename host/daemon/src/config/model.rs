@@ -10,6 +10,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use vrrp_linux::netlink::{Address, Route, Rule};
 
+use crate::store::{Digest, PublicKey, Reference};
+
 /// The file, as one node sees it.
 #[derive(Clone, Debug)]
 pub(crate) struct Cluster {
@@ -25,6 +27,8 @@ pub(crate) struct Cluster {
     pub(crate) instances: Vec<Instance>,
     /// All sync groups of the file, in the order of their names.
     pub(crate) groups: Vec<Group>,
+    /// `[modules]`: who may sign modules from a registry; anybody or nobody when empty.
+    pub(crate) keys: Vec<PublicKey>,
 }
 
 /// What a module is for.
@@ -41,6 +45,8 @@ pub(crate) enum ModuleSource {
     BuiltIn(ModuleRole, String),
     /// A file, absolute or made so from the folder of cluster.toml.
     File(PathBuf),
+    /// From a registry: in the store of this node by that digest.
+    Registry(Reference, Digest),
 }
 
 /// What a check and a hook have in common: a module with its configuration.

@@ -12,6 +12,7 @@ use super::model::{Check, Hook, Limits, Module, ModuleRole, ModuleSource};
 use super::nodes::{bare, check_name};
 use super::reader::{Field, Keys, Table};
 use super::suggest::{closest, list};
+use crate::store::{Lock, PublicKey, Reference, SCHEME};
 
 const CHECK: Keys = Keys {
     known: &[
@@ -35,6 +36,11 @@ const HOOK: Keys = Keys {
     ],
     later: &[],
 };
+const MODULES: Keys = Keys {
+    known: &["key", "keys"],
+    later: &[],
+};
+const KEY_EXAMPLE: &str = "modules = { key = \"RWQ...\" }";
 const LIMITS: Keys = Keys {
     known: &["memory", "cpu", "output", "handles", "log-rate"],
     later: &[],
@@ -80,6 +86,8 @@ pub(super) struct Modules<'a> {
     pub(super) built_in: BuiltInNames<'a>,
     /// Folder of cluster.toml, absolute.
     pub(super) folder: &'a Path,
+    /// cluster.toml, as the person who runs `vrrp-host` calls it.
+    pub(super) file: &'a Path,
 }
 
 impl Check {
@@ -211,10 +219,13 @@ fn read_module(
 
 fn read_source(field: &Field<'_>, role: ModuleRole, modules: Modules<'_>) -> Option<ModuleSource> {
     let text = field.string("process")?;
-    if text.starts_with("oci://") || text.contains("@sha256:") {
+    if text.starts_with(SCHEME) {
+        return read_reference(field, text, modules);
+    }
+    if text.contains("@sha256:") {
         field.error(
-            "modules from a registry are not available yet in this version",
-            "download the module and write its path, for example `module = \"./my-check.wasm\"`",
+            "a module from a registry begins with `oci://`",
+            format!("write `module = \"{SCHEME}{text}\"`"),
         );
         return None;
     }
@@ -247,6 +258,71 @@ fn read_source(field: &Field<'_>, role: ModuleRole, modules: Modules<'_>) -> Opt
         },
     );
     None
+}
+
+/// What a tag means can change; what runs must not, unless somebody changes the file.
+fn read_reference(field: &Field<'_>, text: &str, modules: Modules<'_>) -> Option<ModuleSource> {
+    let reference: Reference = match text.parse() {
+        Ok(reference) => reference,
+        Err(error) => {
+            field.error(
+                format!(
+                    "{} is not a module in a registry: {}",
+                    field.what(),
+                    error.problem()
+                ),
+                "write `oci://HOST/REPOSITORY:TAG@sha256:DIGEST`",
+            );
+            return None;
+        }
+    };
+    if let Some(digest) = reference.digest {
+        return Some(ModuleSource::Registry(reference, digest));
+    }
+    let lock = Lock::in_folder(modules.folder).ok();
+    let locked = lock.as_ref().and_then(|lock| lock.find(&reference));
+    field.error(
+        "a module from a registry needs its digest, so that every node runs the same",
+        match locked {
+            Some(entry) => format!(
+                "modules.lock has it: write `module = \"{}\"`",
+                reference.pinned(entry.digest)
+            ),
+            None => format!(
+                "download it, which prints the line to write: `vrrp-host module add {reference} --config {}`",
+                modules.file.display()
+            ),
+        },
+    );
+    None
+}
+
+/// `[modules]`: the keys whose signature a module from a registry needs.
+pub(super) fn read_keys(root: &Table<'_>) -> Option<Vec<PublicKey>> {
+    root.read("modules", Vec::new(), |field| {
+        let table = field.table("[modules]", KEY_EXAMPLE, MODULES)?;
+        let one = table.read("key", None, |field| read_key(&field).map(Some));
+        let several = table.read("keys", Vec::new(), |field| {
+            let elements = field.elements("[\"RWQ...\"]")?;
+            let keys: Vec<_> = elements.iter().map(read_key).collect();
+            keys.into_iter().collect()
+        });
+        let (one, mut several) = (one?, several?);
+        several.extend(one);
+        Some(several)
+    })
+}
+
+fn read_key(field: &Field<'_>) -> Option<PublicKey> {
+    let text = field.string("RWQ...")?;
+    let key = text.parse();
+    if key.is_err() {
+        field.error(
+            format!("{} is not a public key of minisign", field.what()),
+            "write the second line of its .pub file, 56 letters and digits that begin with RW",
+        );
+    }
+    key.ok()
 }
 
 /// Values that JSON does not have are errors rather than guesses.

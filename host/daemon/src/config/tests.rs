@@ -578,6 +578,35 @@ fn mutated() -> impl Strategy<Value = String> {
     })
 }
 
+#[test]
+fn the_lock_says_which_digest_a_module_needs() {
+    let folder = tempfile::tempdir().unwrap();
+    let digest = format!("sha256:{}", "0123".repeat(16));
+    let lock = format!(
+        "version = 1\n\
+         [[module]]\nreference = \"oci://registry.example.com/queue:1.2.0\"\ndigest = \"{digest}\"\nsize = 9\n"
+    );
+    fs::write(folder.path().join("modules.lock"), lock).unwrap();
+    let path = folder.path().join("cluster.toml");
+    let help = |module: &str| {
+        let text = scenario_text(&format!("[checks.queue]\nmodule = \"{module}\"\n"));
+        let report = parse(&path, &text, Some("master"), "", BUILT_IN).unwrap_err();
+        let [error] = report.diagnostics.as_slice() else {
+            panic!("{report}")
+        };
+        error.help.clone().unwrap()
+    };
+    for module in [
+        "oci://registry.example.com/queue",
+        "oci://registry.example.com/queue:1.2.0",
+    ] {
+        let line = format!("`module = \"{module}@{digest}\"`");
+        assert_eq!(help(module), format!("modules.lock has it: write {line}"));
+    }
+    let other = help("oci://registry.example.com/queue:1.3.0");
+    assert!(other.contains("`vrrp-host module add oci://"), "{other}");
+}
+
 fn scenario(node: &str) -> Loaded {
     parse(
         Path::new("cluster.toml"),

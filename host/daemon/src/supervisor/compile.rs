@@ -15,9 +15,8 @@ use vrrp_sandbox::{CompiledCache, Compiler, EngineConfig};
 use crate::config::{ModuleRole, ModuleSource};
 use crate::exit::{Failure, chain};
 use crate::modules;
+use crate::store::{COMPONENT_MAX, Digest, Store};
 
-/// Largest component file, bytes.
-const COMPONENT_MAX: u64 = 32 * 1024 * 1024;
 /// CPU time of the child, seconds.
 const CPU_SECONDS_MAX: u64 = 120;
 /// Address space of the child, bytes; Cranelift took 410 MB for a 12 MB component.
@@ -38,6 +37,8 @@ struct Request {
 enum Source {
     BuiltIn(ModuleRole, String),
     File(PathBuf),
+    /// From the store, which is in the same folder as the cache.
+    Registry(Digest),
 }
 
 /// Key in the cache, or why there is none; one for each module asked for.
@@ -65,6 +66,7 @@ pub(super) async fn compile(
             .map(|source| match source {
                 ModuleSource::BuiltIn(role, name) => Source::BuiltIn(*role, name.clone()),
                 ModuleSource::File(path) => Source::File(path.clone()),
+                ModuleSource::Registry(_, digest) => Source::Registry(*digest),
             })
             .collect(),
     };
@@ -117,10 +119,11 @@ pub(crate) fn child() -> Result<(), Failure> {
     };
     let compiler = Compiler::new(&config).map_err(Failure::internal)?;
     let cache = CompiledCache::new(&request.cache);
+    let store = Store::in_folder(&request.cache);
     let compiled: Compiled = request
         .modules
         .iter()
-        .map(|source| compile_one(&compiler, &cache, source))
+        .map(|source| compile_one(&compiler, &cache, &store, source))
         .collect();
     let answer = serde_json::to_vec(&compiled).map_err(Failure::internal)?;
     std::io::stdout()
@@ -144,6 +147,7 @@ fn limit(resource: Resource, wanted: u64) -> Result<(), Failure> {
 fn compile_one(
     compiler: &Compiler,
     cache: &CompiledCache,
+    store: &Store,
     source: &Source,
 ) -> Result<String, String> {
     let component = match source {
@@ -151,6 +155,11 @@ fn compile_one(
             .ok_or_else(|| format!("there is no module {name} in this binary"))?
             .to_vec(),
         Source::File(path) => read(path)?,
+        // What is compiled is what was compared with the digest, whatever happens to the file meanwhile.
+        Source::Registry(digest) => {
+            let stored = store.load(digest).map_err(|error| chain(&error))?;
+            stored.component
+        }
     };
     let key = compiler.cache_key(&component);
     // One that is damaged or not ours is compiled again.

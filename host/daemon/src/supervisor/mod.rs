@@ -8,6 +8,7 @@ mod broker;
 mod children;
 pub(crate) mod compile;
 mod control;
+mod finder;
 mod guardian;
 mod hooks;
 mod host;

@@ -1,6 +1,5 @@
 //! Everything that can be wrong is found before anything starts: the file, its modules, their configuration.
 
-use std::collections::BTreeMap;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 
@@ -10,6 +9,7 @@ use vrrp_linux::{macvlan, role};
 use super::broker::{Broker, Users, user_of};
 use super::children::{Child, FromChild};
 use super::compile::{self, cache_dir};
+use super::finder::{Finder, Refused};
 use super::setup::{Setup, module_setup, schedule};
 use crate::cli::Options;
 use crate::config::{
@@ -120,17 +120,33 @@ pub(super) async fn compile_modules(
     if distinct.is_empty() {
         return Ok(Vec::new());
     }
-    let compiled = compile::compile(&options.state_dir, setup.memory_max(), &distinct).await?;
-    let keys: BTreeMap<usize, Result<String, String>> = compiled.into_iter().enumerate().collect();
+    let finder = Finder::new(options, source, setup);
+    // It reads up to 32 MiB for each, and checks signatures.
+    let (found, refused): (Vec<_>, Vec<_>) = tokio::task::spawn_blocking(move || {
+        let checked = distinct.into_iter().map(|source| {
+            let result = finder.find(&source);
+            (source, result)
+        });
+        checked.partition(|(_, result)| result.is_ok())
+    })
+    .await
+    .map_err(Failure::internal)?;
+    let (found, _): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+    let compiled = compile::compile(&options.state_dir, setup.memory_max(), &found).await?;
+    let compiled = compiled
+        .into_iter()
+        .map(|result| result.map_err(Refused::from));
+    let refused = refused
+        .into_iter()
+        .filter_map(|(source, result)| Some((source, Err(result.err()?))));
+    let outcomes: Vec<_> = found.into_iter().zip(compiled).chain(refused).collect();
     let mut errors = Vec::new();
-    let mut found = Vec::new();
+    let mut keys = Vec::new();
     for module in setup.modules() {
-        let index = distinct.iter().position(|source| *source == module.source);
-        match index.and_then(|index| keys.get(&index)) {
-            Some(Ok(key)) => found.push(key.clone()),
-            Some(Err(message)) => {
-                errors.push(source.error_at(&[&module.path[0], &module.path[1], "module"], message))
-            }
+        let mut outcomes = outcomes.iter();
+        match outcomes.find(|(source, _)| *source == module.source) {
+            Some((_, Ok(key))) => keys.push(key.clone()),
+            Some((_, Err(refused))) => errors.push(refused.at(source, module)),
             None => {
                 return Err(Failure::internal(
                     "the compiler answered for fewer modules than asked",
@@ -139,7 +155,7 @@ pub(super) async fn compile_modules(
         }
     }
     if errors.is_empty() {
-        Ok(found)
+        Ok(keys)
     } else {
         Err(Failure::config(source.report(errors)))
     }

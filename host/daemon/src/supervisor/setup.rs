@@ -12,6 +12,7 @@ use crate::ipc::{
     CheckSetup, GroupSetup, InstanceSetup, InterfaceSetup, ModuleSetup, Schedule, TrackSetup,
 };
 use crate::modules;
+use crate::store::PublicKey;
 
 /// Beyond interval and timeout, how long a report may be late before it counts as an error.
 const REPORT_SLACK: Duration = Duration::from_secs(1);
@@ -27,6 +28,8 @@ pub(super) struct Setup {
     pub(super) address: Option<IpAddr>,
     /// Those of the other nodes.
     pub(super) peers: Vec<IpAddr>,
+    /// Who may sign modules from a registry.
+    pub(super) keys: Vec<PublicKey>,
 }
 
 /// An instance with its references turned into the numbers of [`Setup`].
@@ -111,6 +114,7 @@ impl Setup {
             groups,
             address: cluster.nodes.get(&cluster.node).copied().flatten(),
             peers: others.filter_map(|(_, address)| *address).collect(),
+            keys: cluster.keys.clone(),
         }
     }
 
@@ -237,7 +241,7 @@ fn may_ping(module: &Module) -> bool {
     match (&module.allow, &module.source) {
         (Some(allow), _) => allow.iter().any(|grant| grant.starts_with("icmp:")),
         (None, ModuleSource::BuiltIn(role, name)) => modules::imports(*role, name, "icmp"),
-        (None, ModuleSource::File(_)) => false,
+        (None, ModuleSource::File(_) | ModuleSource::Registry(..)) => false,
     }
 }
 
@@ -245,7 +249,7 @@ fn may_ping(module: &Module) -> bool {
 pub(super) fn module_setup(name: &str, module: &Module, key: String) -> ModuleSetup {
     let allow = match (&module.source, &module.allow) {
         (ModuleSource::BuiltIn(..), None) => None,
-        (ModuleSource::BuiltIn(..) | ModuleSource::File(_), allow) => {
+        (ModuleSource::BuiltIn(..) | ModuleSource::File(_) | ModuleSource::Registry(..), allow) => {
             Some(allow.clone().unwrap_or_default())
         }
     };

@@ -1,7 +1,9 @@
 //! What is refused before it runs, and what the operator reads then.
 
 use serde_json::json;
-use vrrp_sandbox::{CompileError, Compiler, EngineConfig, Grants, Limits, LoadError, Trigger};
+use vrrp_sandbox::{
+    CompileError, Compiler, EngineConfig, Grants, Limits, LoadError, Outline, Trigger,
+};
 
 use crate::support::{TestHost, artifact, doing, engine, listed, patient, setup, try_check, wasm};
 
@@ -183,4 +185,35 @@ async fn code_compiled_for_another_engine_is_refused() {
         matches!(error, LoadError::ArtifactIncompatible(_)),
         "{error:?}"
     );
+}
+
+#[test]
+fn the_outline_of_a_component_is_read_without_running_it() {
+    let outline = Outline::read(&wasm("curious")).unwrap();
+    let ours = |names: &[String]| {
+        let names = names.iter().map(String::as_str);
+        let mut ours: Vec<_> = names
+            .filter_map(|name| name.strip_prefix("vrrp-host:plugin/"))
+            .map(str::to_owned)
+            .collect();
+        ours.sort();
+        ours
+    };
+    assert_eq!(
+        ours(&outline.imports),
+        [
+            "http@0.1.0",
+            "process@0.1.0",
+            "systemd@0.1.0",
+            "types@0.1.0"
+        ]
+    );
+    assert_eq!(ours(&outline.exports), ["checker@0.1.0"]);
+    let mut forms = outline.grant_forms();
+    forms.sort_unstable();
+    assert_eq!(
+        forms,
+        ["http:METHOD URL-PREFIX", "process:NAME", "unit:NAME"]
+    );
+    assert_eq!(Outline::read(b"(component)"), Err(CompileError::NotWasm));
 }
