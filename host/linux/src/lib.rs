@@ -9,7 +9,8 @@
 //! | [`netlink`] | the state of interfaces; addresses, routes and rules kept in place | `CAP_NET_ADMIN` |
 //! | [`firewall`] | packets that the host must not accept | `CAP_NET_ADMIN` |
 //! | [`macvlan`] | virtual MACs: an interface for each | `CAP_NET_ADMIN` |
-//! | [`link`] | whether an interface exists | nothing |
+//! | [`link`] | an interface by name, and events when it changes | nothing |
+//! | [`path`] | events when what a path leads to changes | to read the folders on the way |
 //! | [`process`] | processes by name, and events when they start and exit | nothing |
 //! | [`systemd`] | units and jobs, over the system bus | what the bus policy grants |
 //! | [`rights`] | what a process may do, and giving it up | nothing |
@@ -26,6 +27,7 @@ pub mod macvlan;
 pub mod ndp;
 pub mod netlink;
 mod packet_socket;
+pub mod path;
 pub mod process;
 pub mod rights;
 pub mod role;
