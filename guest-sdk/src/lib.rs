@@ -6,6 +6,7 @@ extern crate self as vrrp_sdk;
 
 pub mod clock;
 pub mod http;
+pub mod link;
 pub mod log;
 pub mod metrics;
 #[cfg(not(target_family = "wasm"))]
@@ -55,8 +56,8 @@ pub use vrrp_sdk_macros::{check, config, hook};
 pub mod prelude {
     pub use crate::{
         Check, CheckError, ConfigErrors, Hook, HookError, Need, Observation, Plan, RunContext,
-        TimeSpan, Transition, Trigger, Verdict, VrrpState, clock, http, log, metrics, process,
-        state, systemd,
+        TimeSpan, Transition, Trigger, Verdict, VrrpState, clock, http, link, log, metrics,
+        process, state, systemd,
     };
 }
 

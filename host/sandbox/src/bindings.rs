@@ -16,6 +16,7 @@ wasmtime::component::bindgen!({
         "vrrp-host:plugin/systemd.get": async | trappable,
         "vrrp-host:plugin/systemd-control.run": async | trappable,
         "vrrp-host:plugin/http.send": async | trappable,
+        "vrrp-host:plugin/link.get": async | trappable,
         default: trappable,
     },
     exports: { default: async },

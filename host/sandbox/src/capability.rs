@@ -3,6 +3,7 @@
 
 mod clock;
 mod http;
+mod link;
 mod log;
 mod metrics;
 mod process;
@@ -31,7 +32,7 @@ pub(crate) const CAPABILITIES: &[Capability] = &[
     Capability::later("icmp", &[GrantClass::Icmp]),
     Capability::later("files", &[GrantClass::Read]),
     Capability::later("exec", &[GrantClass::Exec]),
-    Capability::later("link", &[GrantClass::Link]),
+    link::CAPABILITY,
 ];
 
 /// An interface of `vrrp-host:plugin`.

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+pub use crate::bindings::imports::link::{Error as LinkError, Info as LinkInfo};
 pub use crate::bindings::imports::log::Level;
 pub use crate::bindings::imports::process::{Error as ProcessError, Info as ProcessInfo};
 pub use crate::bindings::imports::systemd::{Error as SystemdError, Unit};
@@ -25,6 +26,9 @@ pub trait Host: Send + Sync {
     /// The processes of this host.
     fn processes(&self) -> &dyn ProcessTable;
 
+    /// The network interfaces of this host.
+    fn links(&self) -> &dyn LinkTable;
+
     /// Acts that need more rights than the modules' process has.
     fn broker(&self) -> &dyn Broker;
 }
@@ -33,6 +37,12 @@ pub trait Host: Send + Sync {
 pub trait ProcessTable: Send + Sync {
     /// Every process whose command name is `name`, as `process.find` of the contract defines it.
     fn find<'a>(&'a self, name: &'a str) -> Answer<'a, Result<Vec<ProcessInfo>, ProcessError>>;
+}
+
+/// The network interfaces of this host.
+pub trait LinkTable: Send + Sync {
+    /// The interface of this name, as `link.get` of the contract defines it.
+    fn find<'a>(&'a self, name: &'a str) -> Answer<'a, Result<LinkInfo, LinkError>>;
 }
 
 /// Asks a more privileged process. The sandbox has already compared the request with the module's grants;

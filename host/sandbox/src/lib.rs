@@ -41,8 +41,8 @@ pub use compile::{CompileError, Compiler};
 pub use engine::{Engine, EngineConfig, EngineError};
 pub use grant::{Endpoint, Grant, HttpRule, ParseGrantError};
 pub use host::{
-    Action, Answer, Broker, Host, Level, LogLine, LogSource, ProcessError, ProcessInfo,
-    ProcessTable, Sample, SampleValue, SystemdError, Unit,
+    Action, Answer, Broker, Host, Level, LinkError, LinkInfo, LinkTable, LogLine, LogSource,
+    ProcessError, ProcessInfo, ProcessTable, Sample, SampleValue, SystemdError, Unit,
 };
 pub use limits::Limits;
 pub use module::Plan;

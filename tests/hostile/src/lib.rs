@@ -7,6 +7,7 @@
 //! * `curious`: a check that uses what needs a grant: processes, units and HTTP.
 //! * `early`: a check that wants a capability of a later version.
 //! * `hook`: a hook that runs a job on a unit.
+//! * `link`: a check that looks at an interface and has paths watched.
 //! * `author`: a check written with the SDK: no process called `name` runs.
 
 use std::path::{Path, PathBuf};

@@ -9,8 +9,8 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, error, info, warn};
 use vrrp_linux::process::KnownProcesses;
 use vrrp_sandbox::{
-    Action, Answer, Broker, Host, Level, LogLine, ProcessError, ProcessInfo, ProcessTable, Sample,
-    SystemdError, Unit,
+    Action, Answer, Broker, Host, Level, LinkError, LinkInfo, LinkTable, LogLine, ProcessError,
+    ProcessInfo, ProcessTable, Sample, SystemdError, Unit,
 };
 
 use crate::ipc::{Asker, BrokerError, BrokerReply, BrokerRequest, FromWorker, UnitAction};
@@ -118,6 +118,10 @@ impl Host for ModuleHost {
         &*self.processes
     }
 
+    fn links(&self) -> &dyn LinkTable {
+        &Links
+    }
+
     fn broker(&self) -> &dyn Broker {
         self
     }
@@ -220,5 +224,34 @@ impl ProcessTable for Processes {
                 Err(ProcessError::Unavailable)
             }
         }))
+    }
+}
+
+/// The network interfaces, asked for anew each time.
+#[derive(Debug)]
+struct Links;
+
+impl LinkTable for Links {
+    fn find<'a>(&'a self, name: &'a str) -> Answer<'a, Result<LinkInfo, LinkError>> {
+        Box::pin(async move {
+            match vrrp_linux::link::find(name).await {
+                Ok(Some(link)) => Ok(LinkInfo {
+                    name: link.name,
+                    up: link.up,
+                    carrier: link.carrier,
+                    mtu: link.mtu,
+                    addresses: link
+                        .addresses
+                        .iter()
+                        .map(|(address, prefix_length)| format!("{address}/{prefix_length}"))
+                        .collect(),
+                }),
+                Ok(None) => Err(LinkError::NotFound),
+                Err(error) => {
+                    warn!(%error, "cannot ask for an interface");
+                    Err(LinkError::Unavailable)
+                }
+            }
+        })
     }
 }

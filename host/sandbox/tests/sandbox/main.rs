@@ -5,5 +5,6 @@
 mod capabilities;
 mod http;
 mod limits;
+mod link;
 mod load;
 mod support;

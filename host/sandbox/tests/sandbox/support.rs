@@ -9,8 +9,9 @@ use hostile::Guests;
 use serde_json::{Value, json};
 use vrrp_sandbox::{
     Action, Answer, Artifact, Broker, CheckModule, CompiledCache, Compiler, Engine, EngineConfig,
-    Grant, Grants, HookModule, Host, Limits, LoadError, LogLine, LogSource, ProcessError,
-    ProcessInfo, ProcessTable, RunContext, RunReport, Sample, Setup, SystemdError, Unit,
+    Grant, Grants, HookModule, Host, Limits, LinkError, LinkInfo, LinkTable, LoadError, LogLine,
+    LogSource, ProcessError, ProcessInfo, ProcessTable, RunContext, RunReport, Sample, Setup,
+    SystemdError, Unit,
 };
 
 /// The engine of all tests.
@@ -162,8 +163,32 @@ impl Host for TestHost {
         self
     }
 
+    fn links(&self) -> &dyn LinkTable {
+        self
+    }
+
     fn broker(&self) -> &dyn Broker {
         self
+    }
+}
+
+impl LinkTable for TestHost {
+    fn find<'a>(&'a self, name: &'a str) -> Answer<'a, Result<LinkInfo, LinkError>> {
+        Box::pin(async move {
+            if self.hangs {
+                std::future::pending::<()>().await;
+            }
+            if name != "eth0" {
+                return Err(LinkError::NotFound);
+            }
+            Ok(LinkInfo {
+                name: name.to_owned(),
+                up: true,
+                carrier: false,
+                mtu: 1500,
+                addresses: vec!["192.0.2.1/24".to_owned()],
+            })
+        })
     }
 }
 
