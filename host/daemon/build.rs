@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Name in cluster.toml, package, file that cargo makes of it.
-const MODULES: [(&str, &str, &str); 3] = [
+const MODULES: [(&str, &str, &str); 5] = [
     ("process", "check-process", "check_process.wasm"),
     ("http", "check-http", "check_http.wasm"),
+    ("interface", "check-interface", "check_interface.wasm"),
+    ("unit", "check-unit", "check_unit.wasm"),
     ("systemctl", "hook-systemctl", "hook_systemctl.wasm"),
 ];
 
