@@ -15,6 +15,7 @@ mod known;
 mod prepare;
 mod running;
 mod setup;
+mod watches;
 
 use std::path::Path;
 

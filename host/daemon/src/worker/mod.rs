@@ -6,6 +6,7 @@
 mod checks;
 mod host;
 mod load;
+mod watching;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -18,16 +19,17 @@ use tokio::sync::mpsc;
 use tracing::{debug, warn};
 use vrrp_linux::process::{ProcConnector, ProcessWatcher};
 use vrrp_linux::{rights, role};
-use vrrp_sandbox::{CompiledCache, HookModule};
+use vrrp_sandbox::{CompiledCache, HookModule, Trigger};
 
 use crate::cli::Options;
 use crate::exit::Failure;
-use crate::ipc::{self, AsyncChannel, CallHook, FromWorker, RecvError, ToWorker};
+use crate::ipc::{self, Asker, AsyncChannel, CallHook, FromWorker, RecvError, ToWorker};
 use crate::logging;
 use crate::supervisor::compile::cache_dir;
 use checks::{RunningCheck, States};
 use host::Requests;
 use load::{Loaded, Setup};
+use watching::{Watched, Watching};
 
 /// The user and group `nobody`, which own nothing.
 const NOBODY: u32 = 65534;
@@ -60,7 +62,8 @@ pub(crate) fn run(options: &Options, parent: u32) -> Result<(), Failure> {
     tasks.block_on(&runtime, async {
         let channel = AsyncChannel::new(socket).map_err(Failure::internal)?;
         let watcher = ProcessWatcher::new(connector).map_err(Failure::internal)?;
-        match Worker::new(Rc::new(channel), cache, watcher).serve().await {
+        let watching = Watching::new(watcher);
+        match Worker::new(Rc::new(channel), cache, watching).serve().await {
             // The supervisor is gone: nobody wants a verdict any more.
             RecvError::Closed => Ok(()),
             error @ (RecvError::Undecodable(_) | RecvError::Io(_)) => Err(Failure::internal(error)),
@@ -72,7 +75,7 @@ pub(crate) fn run(options: &Options, parent: u32) -> Result<(), Failure> {
 struct Worker {
     channel: Rc<AsyncChannel>,
     cache: CompiledCache,
-    watcher: ProcessWatcher,
+    watching: Watching,
     outgoing: mpsc::UnboundedSender<FromWorker>,
     requests: Arc<Requests>,
     setup: Setup,
@@ -83,7 +86,7 @@ struct Worker {
 }
 
 impl Worker {
-    fn new(channel: Rc<AsyncChannel>, cache: CompiledCache, watcher: ProcessWatcher) -> Self {
+    fn new(channel: Rc<AsyncChannel>, cache: CompiledCache, watching: Watching) -> Self {
         let (outgoing, mut to_send) = mpsc::unbounded_channel();
         let writer = channel.clone();
         tokio::task::spawn_local(async move {
@@ -97,7 +100,7 @@ impl Worker {
         Self {
             channel,
             cache,
-            watcher,
+            watching,
             requests: Arc::new(Requests::new(outgoing.clone())),
             outgoing,
             setup: Setup::default(),
@@ -116,22 +119,7 @@ impl Worker {
                     Ok(message) => self.told(message).await,
                     Err(error) => return error,
                 },
-                event = self.watcher.next() => match event {
-                    Ok(event) => self.checks.iter().for_each(|check| check.triggered(&event)),
-                    Err(error) => {
-                        warn!(%error, "processes cannot be watched any more; checks look on their interval");
-                        return self.serve_without_watching().await;
-                    }
-                }
-            }
-        }
-    }
-
-    async fn serve_without_watching(mut self) -> RecvError {
-        loop {
-            match self.channel.recv().await {
-                Ok(message) => self.told(message).await,
-                Err(error) => return error,
+                trigger = self.watching.next() => self.happened(&trigger),
             }
         }
     }
@@ -148,6 +136,7 @@ impl Worker {
             }
             ToWorker::CallHook(call) => self.call_hook(call),
             ToWorker::Broker { request, reply } => self.requests.answered(request, reply),
+            ToWorker::Happened(trigger) => self.happened(&trigger),
         }
     }
 
@@ -160,11 +149,6 @@ impl Worker {
             check_needs,
             hook_needs,
         } = load::load(&self.cache, memory_max, &self.requests, setup).await;
-        for check in &checks {
-            for name in check.watched_processes() {
-                self.watcher.watch(name);
-            }
-        }
         self.checks = checks;
         self.hooks = hooks;
         self.tell(FromWorker::Loaded {
@@ -179,7 +163,21 @@ impl Worker {
             return;
         }
         for check in &self.checks {
+            for trigger in check.triggers() {
+                if self.watching.watch(trigger) == Watched::BySupervisor {
+                    self.tell(FromWorker::Watch {
+                        on_behalf_of: Asker::Check(check.index()),
+                        trigger: trigger.clone(),
+                    });
+                }
+            }
             check.start(self.states.clone(), self.outgoing.clone());
+        }
+    }
+
+    fn happened(&self, trigger: &Trigger) {
+        for check in &self.checks {
+            check.happened(trigger);
         }
     }
 
