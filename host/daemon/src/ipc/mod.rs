@@ -13,9 +13,9 @@ mod worker;
 
 pub(crate) use channel::{AsyncChannel, Channel, Outbox, RecvError, inherited, pair};
 pub(crate) use router::{
-    AuthenticationFailure, CheckSetup, CheckStanding, FromRouter, GroupChange, GroupSetup,
-    InstanceSetup, InstanceStatus, InterfaceSetup, InterfaceState, Report, StartFailure,
-    StateChange, ToRouter, TrackSetup,
+    AuthenticationFailure, CheckProgress, CheckSetup, CheckStanding, FromRouter, GroupChange,
+    GroupSetup, InstanceSetup, InstanceStatus, InterfaceSetup, InterfaceState, Report,
+    StartFailure, StateChange, ToRouter, TrackSetup,
 };
 pub(crate) use worker::{
     Asker, BrokerError, BrokerReply, BrokerRequest, CallHook, FromWorker, HookOutcome, LoadFailure,
