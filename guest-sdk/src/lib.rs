@@ -9,6 +9,7 @@ pub mod exec;
 pub mod files;
 pub mod http;
 pub mod icmp;
+pub mod link;
 pub mod log;
 pub mod metrics;
 #[cfg(not(target_family = "wasm"))]
@@ -66,7 +67,7 @@ pub mod prelude {
     pub use crate::{
         AbsolutePath, Check, CheckError, ConfigErrors, Hook, HookError, Need, Observation, Plan,
         RunContext, Secret, TimeSpan, Transition, Trigger, Verdict, VrrpState, clock, dns, exec,
-        files, http, icmp, log, metrics, net, process, state, stream, systemd, udp,
+        files, http, icmp, link, log, metrics, net, process, state, stream, systemd, udp,
     };
 }
 

@@ -23,7 +23,7 @@ use crate::log::Level;
 use crate::systemd::{Action, Unit};
 use crate::{
     ConfigError, Module, Need, RunContext, Transition, VrrpState, config, exec, files, http, icmp,
-    process, systemd,
+    link, process, systemd,
 };
 
 pub use server::Server;
@@ -87,9 +87,24 @@ pub fn output(code: i32, stdout: &str) -> exec::Output {
     }
 }
 
+/// A network interface that is up, has a carrier, and has these addresses, such as `"192.0.2.1/24"`.
+pub fn link(name: &str, addresses: &[&str]) -> link::Info {
+    link::Info {
+        name: name.to_owned(),
+        up: true,
+        carrier: true,
+        mtu: 1500,
+        addresses: addresses
+            .iter()
+            .map(|&address| address.to_owned())
+            .collect(),
+    }
+}
+
 /// What a module sees of the outside, and what it did there.
 ///
-/// At first there is nothing: no process, no unit, no file, no command, no server, and the clocks stand at zero.
+/// At first there is nothing: no process, no unit, no network interface, no file, no command, no server, and the clocks
+/// stand at zero.
 #[derive(Debug, Default)]
 pub struct Host(Rc<RefCell<World>>);
 
@@ -121,6 +136,7 @@ struct World {
     denied: HashSet<Need>,
     processes: Vec<process::Info>,
     units: Vec<Unit>,
+    links: Vec<link::Info>,
     failing_jobs: HashMap<(String, &'static str), raw_systemd::Error>,
     answers: HashMap<String, Result<raw_http::Response, net::Error>>,
     names: HashMap<(String, &'static str), Result<Vec<String>, net::Error>>,
@@ -167,6 +183,12 @@ impl Host {
     #[must_use]
     pub fn unit(self, unit: Unit) -> Self {
         self.with(|world| world.units.push(unit))
+    }
+
+    /// There is this network interface.
+    #[must_use]
+    pub fn link(self, link: link::Info) -> Self {
+        self.with(|world| world.links.push(link))
     }
 
     /// A job on a unit fails.

@@ -75,6 +75,11 @@ impl Need {
         Self(format!("exec:{command}"))
     }
 
+    /// To see the state of this network interface.
+    pub fn link(name: &str) -> Self {
+        Self(format!("link:{name}"))
+    }
+
     /// Any other need, in the words of an `allow` line.
     pub fn from_words(words: impl Into<String>) -> Self {
         Self(words.into())
@@ -113,11 +118,49 @@ impl Plan {
         self
     }
 
-    /// Adds an event that makes the host call `run` within milliseconds, beside the interval.
+    /// Adds an event that makes the host call `run` within milliseconds, beside the interval. The methods
+    /// below add one each. To be told of a thing takes the need to see it.
     #[must_use]
     pub fn trigger(mut self, trigger: Trigger) -> Self {
         self.triggers.push(trigger);
         self
+    }
+
+    /// Runs when a process of this name has started.
+    #[must_use]
+    pub fn on_process_started(self, name: &str) -> Self {
+        self.trigger(Trigger::ProcessStarted(name.to_owned()))
+    }
+
+    /// Runs when a process of this name has exited.
+    #[must_use]
+    pub fn on_process_exited(self, name: &str) -> Self {
+        self.trigger(Trigger::ProcessExited(name.to_owned()))
+    }
+
+    /// Runs when the state of this systemd unit has changed.
+    #[must_use]
+    pub fn on_unit_changed(self, unit: &str) -> Self {
+        self.trigger(Trigger::UnitChanged(unit.to_owned()))
+    }
+
+    /// Runs when what is at this absolute path was written, replaced, made or removed; for a folder,
+    /// what is directly in it. It takes the need `read:PATH`.
+    #[must_use]
+    pub fn on_path_changed(self, path: &str) -> Self {
+        self.trigger(Trigger::PathChanged(path.to_owned()))
+    }
+
+    /// Runs when this network interface came, went, or changed its state, carrier or MTU.
+    #[must_use]
+    pub fn on_link_changed(self, name: &str) -> Self {
+        self.trigger(Trigger::LinkChanged(name.to_owned()))
+    }
+
+    /// Runs when an address of this network interface was added, removed or changed.
+    #[must_use]
+    pub fn on_address_changed(self, name: &str) -> Self {
+        self.trigger(Trigger::AddressChanged(name.to_owned()))
     }
 }
 
@@ -229,7 +272,8 @@ mod tests {
             (Need::unix_socket("/run/a.sock"), "unix:/run/a.sock"),
             (Need::read("/etc/own.pem"), "read:/etc/own.pem"),
             (Need::exec("/usr/bin/true"), "exec:/usr/bin/true"),
-            (Need::from_words("link:eth0"), "link:eth0"),
+            (Need::link("eth0"), "link:eth0"),
+            (Need::from_words("process:nginx"), "process:nginx"),
         ];
         for (need, words) in needs {
             assert_eq!(need.as_str(), words);

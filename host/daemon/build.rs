@@ -15,6 +15,8 @@ const MODULES: &[(&str, &str, &str)] = &[
     ("http", "check-http", "check_http.wasm"),
     ("dns", "check-dns", "check_dns.wasm"),
     ("ping", "check-ping", "check_ping.wasm"),
+    ("interface", "check-interface", "check_interface.wasm"),
+    ("unit", "check-unit", "check_unit.wasm"),
     ("systemctl", "hook-systemctl", "hook_systemctl.wasm"),
     ("webhook", "hook-webhook", "hook_webhook.wasm"),
     ("tcp", "check-tcp", "check_tcp.wasm"),

@@ -26,8 +26,8 @@ impl Check for Process {
     fn plan(&self) -> Plan {
         Plan::new()
             .needs(Need::process(&self.name))
-            .trigger(Trigger::ProcessExited(self.name.clone()))
-            .trigger(Trigger::ProcessStarted(self.name.clone()))
+            .on_process_exited(&self.name)
+            .on_process_started(&self.name)
     }
 
     fn validate(&self, errors: &mut ConfigErrors) {

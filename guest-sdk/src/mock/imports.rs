@@ -228,6 +228,26 @@ pub(crate) mod icmp {
     }
 }
 
+pub(crate) mod link {
+    use crate::Need;
+    use crate::bindings::imports::vrrp_host::plugin::link::{Error, Info};
+    use crate::mock::current;
+
+    pub(crate) fn get(name: &str) -> Result<Info, Error> {
+        current(|world| {
+            if world.denies(&Need::link(name)) {
+                return Err(Error::Denied);
+            }
+            world
+                .links
+                .iter()
+                .find(|link| link.name == name)
+                .cloned()
+                .ok_or(Error::NotFound)
+        })
+    }
+}
+
 pub(crate) mod state {
     use crate::mock::current;
 

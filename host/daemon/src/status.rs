@@ -151,12 +151,24 @@ pub(crate) struct Check {
     pub(crate) since: Option<String>,
     /// `pending`, `up`, `down` or `unknown`: what it counts as after rise, fall and hold.
     pub(crate) standing: String,
+    /// Where its last runs lead; null when that is what it counts as already.
+    pub(crate) progress: Option<Progress>,
     pub(crate) runs: u64,
     pub(crate) errors: u64,
     /// Wall time of the last run, microseconds.
     pub(crate) last_run_us: u64,
     /// What the module measured.
     pub(crate) facts: BTreeMap<String, String>,
+}
+
+/// Runs in a row that will make a check count as something else when enough of them follow.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Progress {
+    /// `up`, `down`, or `unknown` while errors are held.
+    pub(crate) towards: String,
+    pub(crate) count: u16,
+    pub(crate) needed: u16,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -174,4 +186,8 @@ pub(crate) struct Hook {
     pub(crate) last_result: Option<String>,
     /// When it ended, RFC 3339 in UTC.
     pub(crate) last_at: Option<String>,
+    /// The instance or sync group that it was called for.
+    pub(crate) last_subject: Option<String>,
+    /// The number of the transition that it was called for; each instance and sync group counts its own.
+    pub(crate) last_sequence: Option<u64>,
 }

@@ -12,7 +12,8 @@
 //! | [`command`] | commands of others, as their user, bounded in time and output | root, for another user |
 //! | [`files`] | reading files that somebody else names | what the files are readable for |
 //! | [`macvlan`] | virtual MACs: an interface for each | `CAP_NET_ADMIN` |
-//! | [`link`] | whether an interface exists | nothing |
+//! | [`link`] | an interface by name, and events when it changes | nothing |
+//! | [`path`] | events when what a path leads to changes | to read the folders on the way |
 //! | [`process`] | processes by name, and events when they start and exit | nothing |
 //! | [`systemd`] | units and jobs, over the system bus | what the bus policy grants |
 //! | [`user`] | users by name | nothing |
@@ -33,6 +34,7 @@ pub mod macvlan;
 pub mod ndp;
 pub mod netlink;
 mod packet_socket;
+pub mod path;
 pub mod process;
 pub mod rights;
 pub mod role;

@@ -19,10 +19,12 @@
 mod entry;
 mod kernel;
 mod left_over;
+pub(crate) mod lookup;
 mod message;
 mod object;
 mod reconcile;
 mod view;
+pub(crate) mod watcher;
 
 use std::io;
 use std::net::IpAddr;

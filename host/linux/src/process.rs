@@ -153,8 +153,8 @@ fn has_exited(pidfd: impl AsFd) -> bool {
 /// # Errors
 ///
 /// When the runtime cannot take on another descriptor.
-fn await_readable(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
-    // JUSTIFICATION: tokio has no safe way (any more) to wait for a pidfd or a netlink socket.
+pub(crate) fn await_readable(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // JUSTIFICATION: tokio has no safe way (any more) to wait for a pidfd, a netlink socket or an inotify instance.
     // SAFETY: an `OwnedFd` stays open as long as it lives, gives the same descriptor at every call, and nobody can replace it inside the `AsyncFd`,
     // which is only lent out shared.
     #[expect(unsafe_code, reason = "see the justification above")]

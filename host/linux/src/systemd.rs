@@ -1,4 +1,6 @@
-//! systemd over the system bus: the state of units, and jobs that change it.
+//! systemd over the system bus: the state of units, jobs that change it, and events when it changes ([`UnitWatcher`]).
+
+mod watcher;
 
 use std::future::Future;
 use std::time::Duration;
@@ -7,6 +9,8 @@ use futures_util::StreamExt;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout, timeout_at};
 use zbus::{Connection, OwnedObjectPath, fdo};
+
+pub use watcher::UnitWatcher;
 
 /// A connection to systemd. Made anew when the bus has gone and come back.
 #[derive(Debug)]

@@ -27,6 +27,7 @@ wasmtime::component::bindgen!({
         "vrrp-host:plugin/files.read": async | trappable,
         "vrrp-host:plugin/files.modified-unix-ms": async | trappable,
         "vrrp-host:plugin/exec.run": async | trappable,
+        "vrrp-host:plugin/link.get": async | trappable,
         default: trappable,
     },
     exports: { default: async },

@@ -7,6 +7,7 @@ mod exec;
 mod files;
 mod http;
 mod icmp;
+mod link;
 mod log;
 mod metrics;
 mod net;
@@ -38,7 +39,7 @@ pub(crate) const CAPABILITIES: &[Capability] = &[
     icmp::CAPABILITY,
     files::CAPABILITY,
     exec::CAPABILITY,
-    Capability::later("link", &[GrantClass::Link]),
+    link::CAPABILITY,
 ];
 
 /// An interface of `vrrp-host:plugin`.
@@ -55,14 +56,6 @@ pub(crate) struct Capability {
 pub(crate) type Link = fn(&mut Linker<Call>) -> wasmtime::Result<()>;
 
 impl Capability {
-    const fn later(interface: &'static str, granted_by: &'static [GrantClass]) -> Self {
-        Self {
-            interface,
-            granted_by,
-            link: None,
-        }
-    }
-
     pub(crate) fn find(interface: &str) -> Option<&'static Self> {
         CAPABILITIES
             .iter()

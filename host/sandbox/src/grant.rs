@@ -11,6 +11,7 @@ use std::str::FromStr;
 pub use self::endpoint::Endpoint;
 pub(crate) use self::endpoint::may_lead_to;
 pub use self::http::HttpRule;
+use crate::Trigger;
 use crate::host::Action;
 
 /// One thing that a module may touch; also the way a module says what it needs.
@@ -100,6 +101,21 @@ impl Grant {
             (Self::Read(path), Self::Read(wanted)) => wanted.starts_with(path),
             (granted, wanted) => granted == wanted,
         }
+    }
+
+    /// The grant that a trigger takes: to be told that a thing changes is to see it.
+    ///
+    /// # Errors
+    /// When what is to be watched could not be granted: a relative path, for example.
+    pub fn to_watch(trigger: &Trigger) -> Result<Self, ParseGrantError> {
+        Ok(match trigger {
+            Trigger::ProcessStarted(name) | Trigger::ProcessExited(name) => {
+                Self::Process(name.clone())
+            }
+            Trigger::UnitChanged(unit) => Self::Unit(unit_name(unit)),
+            Trigger::PathChanged(path) => format!("read:{path}").parse()?,
+            Trigger::LinkChanged(link) | Trigger::AddressChanged(link) => Self::Link(link.clone()),
+        })
     }
 
     pub(crate) fn class(&self) -> GrantClass {
@@ -275,7 +291,13 @@ fn address(value: &str) -> Result<IpAddr, String> {
         .map_err(|_| format!("`{value}` is not an IP address"))
 }
 
+/// `PATH_MAX` of the kernel less the terminating zero.
+const PATH_MAX: usize = 4095;
+
 fn path(value: &str) -> Result<PathBuf, String> {
+    if value.len() > PATH_MAX {
+        return Err(format!("the path has more than {PATH_MAX} bytes"));
+    }
     let path = PathBuf::from(name(value)?);
     if !path.is_absolute() {
         return Err("the path is not absolute".to_owned());

@@ -11,6 +11,7 @@ pub use crate::bindings::imports::exec::{
     Ending as CommandEnding, Error as CommandError, Output as CommandOutput,
 };
 pub use crate::bindings::imports::files::Error as FileError;
+pub use crate::bindings::imports::link::{Error as LinkError, Info as LinkInfo};
 pub use crate::bindings::imports::log::Level;
 pub use crate::bindings::imports::net::Error as NetError;
 pub use crate::bindings::imports::process::{Error as ProcessError, Info as ProcessInfo};
@@ -36,6 +37,9 @@ pub trait Host: Send + Sync {
     /// Echo requests.
     fn pinger(&self) -> &dyn Pinger;
 
+    /// The network interfaces of this host.
+    fn links(&self) -> &dyn LinkTable;
+
     /// Acts that need more rights than the modules' process has.
     fn broker(&self) -> &dyn Broker;
 }
@@ -44,6 +48,12 @@ pub trait Host: Send + Sync {
 pub trait ProcessTable: Send + Sync {
     /// Every process whose command name is `name`, as `process.find` of the contract defines it.
     fn find<'a>(&'a self, name: &'a str) -> Answer<'a, Result<Vec<ProcessInfo>, ProcessError>>;
+}
+
+/// The network interfaces of this host.
+pub trait LinkTable: Send + Sync {
+    /// The interface of this name, as `link.get` of the contract defines it.
+    fn find<'a>(&'a self, name: &'a str) -> Answer<'a, Result<LinkInfo, LinkError>>;
 }
 
 /// Sends echo requests. The sandbox has already compared the address with the module's grants.

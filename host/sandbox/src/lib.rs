@@ -43,8 +43,8 @@ pub use engine::{Engine, EngineConfig, EngineError};
 pub use grant::{Endpoint, Grant, HttpRule, ParseGrantError};
 pub use host::{
     Action, Answer, Broker, CommandEnding, CommandError, CommandOutput, FileError, Host, Level,
-    LogLine, LogSource, NetError, PingError, Pinger, ProcessError, ProcessInfo, ProcessTable,
-    Sample, SampleValue, SystemdError, Unit,
+    LinkError, LinkInfo, LinkTable, LogLine, LogSource, NetError, PingError, Pinger, ProcessError,
+    ProcessInfo, ProcessTable, Sample, SampleValue, SystemdError, Unit,
 };
 pub use limits::Limits;
 pub use module::Plan;

@@ -54,7 +54,9 @@ pub use discard::Discard;
 pub use event::{AddressChange, Command, Event, Link, Outcome, Packet, Report};
 pub use instance::release_packets;
 pub use router::Router;
-pub use status::{CheckStatus, Deadline, InstanceStatus, InterfaceStatus, TrackStatus, Why};
+pub use status::{
+    CheckStatus, Deadline, InstanceStatus, InterfaceStatus, Progress, TrackStatus, Why,
+};
 pub use time::{Instant, UnixTime};
 pub use timers::{active_down_interval, skew_time};
 pub use track::UNKNOWN_WEIGHT;

@@ -119,4 +119,17 @@ pub struct CheckStatus {
     pub runs: u64,
     /// Reported errors and overdue reports so far.
     pub errors: u64,
+    /// Where its last runs lead; `None` when that is what it counts as.
+    pub progress: Option<Progress>,
+}
+
+/// Runs in a row that will make a check count as something else when enough of them follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// What it will count as.
+    pub towards: Standing,
+    /// Runs so far, fewer than `needed`.
+    pub count: u16,
+    /// Runs that it takes: `rise`, `fall`, or one more than `error_hold`.
+    pub needed: u16,
 }

@@ -1,6 +1,8 @@
 //! From the outcomes of a check's runs to what it counts as, and from that to a priority.
 
-use crate::{CheckConfig, CheckStatus, Instant, OnError, OnFail, Outcome, Report, Standing};
+use crate::{
+    CheckConfig, CheckStatus, Instant, OnError, OnFail, Outcome, Progress, Report, Standing,
+};
 
 /// What an unknown check adds to the priority of an instance, whatever its failure would do; also what a check with
 /// [`OnFail::Release`] adds while it is down.
@@ -124,6 +126,32 @@ impl Check {
             last: self.last,
             runs: self.runs,
             errors: self.errors,
+            progress: self.progress(),
+        }
+    }
+
+    fn progress(&self) -> Option<Progress> {
+        let (count, (towards, needed)) = match (self.errors_in_a_row, self.streak.length) {
+            (0, 0) => return None,
+            (0, verdicts) => (verdicts, self.towards(self.streak.passing)),
+            (errors, _) => {
+                let needed = self.config.error_hold.saturating_add(1);
+                (errors, (Standing::Unknown, needed))
+            }
+        };
+        (towards != self.standing).then_some(Progress {
+            towards,
+            count,
+            needed,
+        })
+    }
+
+    /// Where verdicts lead, and how many it takes.
+    fn towards(&self, passing: bool) -> (Standing, u16) {
+        match (passing, self.settled) {
+            (true, false) => (Standing::Up, 1),
+            (true, true) => (Standing::Up, self.config.rise.get()),
+            (false, _) => (Standing::Down, self.config.fall.get()),
         }
     }
 
@@ -138,11 +166,7 @@ impl Check {
             self.streak = Streak { passing, length: 0 };
         }
         self.streak.length = self.streak.length.saturating_add(1);
-        let (standing, needed) = match (passing, self.settled) {
-            (true, false) => (Standing::Up, 1),
-            (true, true) => (Standing::Up, self.config.rise.get()),
-            (false, _) => (Standing::Down, self.config.fall.get()),
-        };
+        let (standing, needed) = self.towards(passing);
         if self.streak.length >= needed {
             self.settled = true;
             self.stand(now, standing);

@@ -9,6 +9,7 @@
 //! * `early`: a check that wants `dns`, which the tests rename to a capability of a later version.
 //! * `hook`: a hook that runs a job on a unit.
 //! * `talker`: a check that talks to servers, over streams as its `steps` say, and by datagrams.
+//! * `link`: a check that looks at an interface and has paths watched.
 //! * `author`: a check written with the SDK: no process called `name` runs.
 
 use std::path::{Path, PathBuf};

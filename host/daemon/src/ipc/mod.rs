@@ -15,9 +15,9 @@ mod worker;
 pub(crate) use channel::{AsyncChannel, Channel, Outbox, RecvError, inherited, pair};
 pub(crate) use passed::Passed;
 pub(crate) use router::{
-    AuthenticationFailure, CheckSetup, CheckStanding, FromRouter, GroupChange, GroupSetup,
-    InstanceSetup, InstanceStatus, InterfaceSetup, InterfaceState, Report, StartFailure,
-    StateChange, ToRouter, TrackSetup,
+    AuthenticationFailure, CheckProgress, CheckSetup, CheckStanding, FromRouter, GroupChange,
+    GroupSetup, InstanceSetup, InstanceStatus, InterfaceSetup, InterfaceState, Report,
+    StartFailure, StateChange, ToRouter, TrackSetup,
 };
 pub(crate) use worker::{
     Asker, BrokerAnswer, BrokerError, BrokerReply, BrokerRequest, CallHook, CommandEnding,

@@ -85,6 +85,7 @@ pub(crate) enum FromRouter {
         check: u32,
         #[serde(with = "StandingDef")]
         standing: vrrp::Standing,
+        progress: Option<CheckProgress>,
     },
     /// The answer to [`ToRouter::Status`] is complete; with the counters that belong to no instance, by name.
     StatusEnd { counters: Vec<(String, u64)> },
@@ -253,6 +254,15 @@ pub(crate) struct CheckStanding {
     pub(crate) before: vrrp::Standing,
     #[serde(with = "StandingDef")]
     pub(crate) after: vrrp::Standing,
+}
+
+/// Where the last runs of a check lead: [`vrrp::Progress`].
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct CheckProgress {
+    #[serde(with = "StandingDef")]
+    pub(crate) towards: vrrp::Standing,
+    pub(crate) count: u16,
+    pub(crate) needed: u16,
 }
 
 /// What the core knows of an instance.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use vrrp_sandbox::Trigger;
 
 use super::Passed;
 use super::core::{OutcomeDef, StateDef};
@@ -34,6 +35,8 @@ pub(crate) enum ToWorker {
     BrokerBytes { request: u64, bytes: Vec<u8> },
     /// The answer to [`FromWorker::Broker`].
     Broker { request: u64, reply: BrokerReply },
+    /// Something happened that was asked for with [`FromWorker::Watch`]; also said once when the watch begins.
+    Happened(Trigger),
 }
 
 /// From the worker.
@@ -55,6 +58,11 @@ pub(crate) enum FromWorker {
         request: u64,
         on_behalf_of: Asker,
         act: BrokerRequest,
+    },
+    /// A check wants to be told when something happens that it takes rights to see: to a unit or to a path.
+    Watch {
+        on_behalf_of: Asker,
+        trigger: Trigger,
     },
 }
 

@@ -3,7 +3,9 @@
 use vrrp::{AuthenticationCounters, GlobalCounters, InstanceCounters, Router};
 
 use super::setup::Setup;
-use crate::ipc::{AuthenticationFailure, FromRouter, InstanceStatus, InterfaceState};
+use crate::ipc::{
+    AuthenticationFailure, CheckProgress, FromRouter, InstanceStatus, InterfaceState,
+};
 
 /// Every part of the answer to a status request, in order.
 pub(super) fn answer(core: &Router, setup: &Setup) -> Vec<FromRouter> {
@@ -11,8 +13,16 @@ pub(super) fn answer(core: &Router, setup: &Setup) -> Vec<FromRouter> {
         .take(setup.instances.len())
         .filter_map(|instance| instance_status(core, setup, instance).map(FromRouter::Instance));
     let checks = (0..).take(setup.checks.len()).filter_map(|check| {
-        let standing = core.check(setup.check_id(check)?)?.standing;
-        Some(FromRouter::Check { check, standing })
+        let status = core.check(setup.check_id(check)?)?;
+        Some(FromRouter::Check {
+            check,
+            standing: status.standing,
+            progress: status.progress.map(|progress| CheckProgress {
+                towards: progress.towards,
+                count: progress.count,
+                needed: progress.needed,
+            }),
+        })
     });
     instances
         .chain(checks)

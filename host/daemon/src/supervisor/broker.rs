@@ -18,7 +18,7 @@ use tokio::net::UnixStream;
 use tokio::sync::Mutex;
 use tracing::warn;
 use vrrp_linux::systemd::{Action, JobError, Systemd, SystemdError};
-use vrrp_sandbox::Grant;
+use vrrp_sandbox::{Grant, Trigger};
 
 use crate::exit::chain;
 use crate::ipc::{
@@ -132,6 +132,13 @@ impl Broker {
                 .into()
             }
         }
+    }
+
+    /// The grant that `trigger` takes, if `asker` has one that covers it.
+    pub(super) fn may_watch(&self, asker: Asker, trigger: &Trigger) -> Option<Grant> {
+        // A module with anything else was not loaded.
+        let needed = Grant::to_watch(trigger).ok()?;
+        self.check(asker, &needed).is_ok().then_some(needed)
     }
 
     fn grants_of(&self, asker: Asker) -> &[Grant] {
@@ -259,5 +266,36 @@ fn grant_action(action: UnitAction) -> vrrp_sandbox::Action {
         UnitAction::Restart => vrrp_sandbox::Action::Restart,
         UnitAction::Reload => vrrp_sandbox::Action::Reload,
         UnitAction::TryRestart => vrrp_sandbox::Action::TryRestart,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_a_check_may_see_is_watched_for_it() {
+        let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
+        let checks: [Vec<String>; 2] = [words(&["read:/run/app", "unit:a"]), words(&["link:eth0"])];
+        let hooks: [Vec<String>; 1] = [words(&["unit:b:start"])];
+        let broker = Broker::new().with_grants(&checks, &hooks, Users::default());
+        let may = |asker, trigger: &Trigger| broker.may_watch(asker, trigger);
+
+        let path = |path: &str| Trigger::PathChanged(path.to_owned());
+        let inside = path("/run/app/ready");
+        assert_eq!(
+            may(Asker::Check(0), &inside),
+            Some(Grant::Read("/run/app/ready".into()))
+        );
+        for outside in ["/run/app2", "/run/app/../../etc/shadow", "run/app"] {
+            assert_eq!(may(Asker::Check(0), &path(outside)), None, "{outside}");
+        }
+        for other in [Asker::Check(1), Asker::Check(2), Asker::Hook(0)] {
+            assert_eq!(may(other, &inside), None, "{other:?}");
+        }
+        let unit = |unit: &str| Trigger::UnitChanged(unit.to_owned());
+        let granted = Some(Grant::Unit("a.service".to_owned()));
+        assert_eq!(may(Asker::Check(0), &unit("a")), granted);
+        assert_eq!(may(Asker::Check(0), &unit("b")), None);
     }
 }

@@ -132,6 +132,12 @@ impl Queues {
         })
     }
 
+    /// The number of the transition that `call`, which is under way, is for.
+    pub(super) fn sequence_of(&self, call: u64) -> Option<u64> {
+        let queue = self.queues.get(self.queue_of(call)?)?;
+        Some(queue.running.as_ref()?.call.sequence)
+    }
+
     /// Takes in how a call ended.
     pub(super) fn ended(&mut self, call: u64, outcome: HookOutcome) -> AfterCall {
         let Some(queue) = self.queue_of(call) else {

@@ -9,7 +9,7 @@ use vrrp::{Family, OnFail, Outcome, Standing, State};
 use vrrp_linux::netlink::{Address, Route, Rule};
 
 use super::setup::{InstancePlan, Setup};
-use crate::ipc::{GroupChange, InstanceStatus, StateChange, WorkerReport};
+use crate::ipc::{CheckProgress, GroupChange, InstanceStatus, StateChange, WorkerReport};
 use crate::{config, status};
 
 /// Everything known, by number.
@@ -45,6 +45,8 @@ pub(super) struct Check {
     pub(super) summary: String,
     since: Option<SystemTime>,
     pub(super) standing: Option<Standing>,
+    /// As of the router's last answer.
+    pub(super) progress: Option<CheckProgress>,
     runs: u64,
     errors: u64,
     last_run: Duration,
@@ -56,7 +58,17 @@ pub(super) struct Hook {
     pub(super) runs: u64,
     pub(super) errors: u64,
     pub(super) superseded: u64,
-    last: Option<(String, SystemTime)>,
+    last: Option<LastCall>,
+}
+
+/// How the last call of a hook ended.
+#[derive(Debug)]
+struct LastCall {
+    /// The instance or sync group.
+    subject: String,
+    sequence: u64,
+    result: String,
+    at: SystemTime,
 }
 
 impl Known {
@@ -182,12 +194,22 @@ impl Known {
         }
     }
 
-    /// Takes in how a call of a hook ended.
-    pub(super) fn hook_ended(&mut self, hook: usize, error: Option<&str>) {
+    /// Takes in how a call of a hook ended, for the transition `sequence` of an instance or sync group.
+    pub(super) fn hook_ended(
+        &mut self,
+        hook: usize,
+        (subject, sequence): (&str, u64),
+        error: Option<&str>,
+    ) {
         if let Some(hook) = self.hooks.get_mut(hook) {
             hook.runs += 1;
             hook.errors += u64::from(error.is_some());
-            hook.last = Some((error.unwrap_or("done").to_owned(), SystemTime::now()));
+            hook.last = Some(LastCall {
+                subject: subject.to_owned(),
+                sequence,
+                result: error.unwrap_or("done").to_owned(),
+                at: SystemTime::now(),
+            });
         }
     }
 
@@ -362,6 +384,11 @@ impl Check {
             summary: self.summary.clone(),
             since: self.since.map(timestamp),
             standing: standing_word(self.standing).to_owned(),
+            progress: self.progress.map(|progress| status::Progress {
+                towards: standing_word(Some(progress.towards)).to_owned(),
+                count: progress.count,
+                needed: progress.needed,
+            }),
             runs: self.runs,
             errors: self.errors,
             last_run_us: u64::try_from(self.last_run.as_micros()).unwrap_or(u64::MAX),
@@ -377,8 +404,10 @@ impl Hook {
             errors: self.errors,
             superseded: self.superseded,
             pending,
-            last_result: self.last.as_ref().map(|(result, _)| result.clone()),
-            last_at: self.last.as_ref().map(|(_, at)| timestamp(*at)),
+            last_result: self.last.as_ref().map(|last| last.result.clone()),
+            last_at: self.last.as_ref().map(|last| timestamp(last.at)),
+            last_subject: self.last.as_ref().map(|last| last.subject.clone()),
+            last_sequence: self.last.as_ref().map(|last| last.sequence),
         }
     }
 }

@@ -16,6 +16,7 @@ mod known;
 mod prepare;
 mod running;
 mod setup;
+mod watches;
 
 use std::path::Path;
 

@@ -8,7 +8,6 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep_until};
 use vrrp::{Outcome, State};
-use vrrp_linux::process::ProcessEvent;
 use vrrp_sandbox::{CheckModule, Observation, RunContext, RunReport, Trigger, Verdict, VrrpState};
 
 use crate::ipc::{FromWorker, WorkerReport};
@@ -38,6 +37,15 @@ struct Wake {
     notify: Notify,
 }
 
+impl Wake {
+    fn cause(&self, trigger: &Trigger) {
+        let mut causes = self.causes.borrow_mut();
+        if causes.len() < CAUSES_MAX && !causes.contains(trigger) {
+            causes.push(trigger.clone());
+        }
+    }
+}
+
 impl RunningCheck {
     pub(super) fn new(index: u32, interval: Duration, module: CheckModule) -> Self {
         Self {
@@ -48,38 +56,23 @@ impl RunningCheck {
         }
     }
 
-    /// The command names whose processes it wants to hear of.
-    pub(super) fn watched_processes(&self) -> impl Iterator<Item = &str> {
-        self.module.plan().triggers.iter().filter_map(process_name)
+    /// Its number.
+    pub(super) fn index(&self) -> u32 {
+        self.index
     }
 
-    /// Takes in something that happened to a process.
-    pub(super) fn triggered(&self, event: &ProcessEvent) {
-        let concerned = self
-            .module
-            .plan()
-            .triggers
-            .iter()
-            .find(|trigger| match (trigger, event) {
-                (Trigger::ProcessStarted(name), ProcessEvent::Started(started)) => name == started,
-                (Trigger::ProcessExited(name), ProcessEvent::Exited(exited)) => name == exited,
-                (
-                    Trigger::ProcessStarted(_)
-                    | Trigger::ProcessExited(_)
-                    | Trigger::UnitChanged(_)
-                    | Trigger::PathChanged(_)
-                    | Trigger::LinkChanged(_)
-                    | Trigger::AddressChanged(_),
-                    ProcessEvent::Started(_) | ProcessEvent::Exited(_),
-                ) => false,
-            });
-        if let Some(trigger) = concerned {
-            let mut causes = self.wake.causes.borrow_mut();
-            if causes.len() < CAUSES_MAX {
-                causes.push(trigger.clone());
-            }
-            self.wake.notify.notify_one();
+    /// What it wants to hear of.
+    pub(super) fn triggers(&self) -> &[Trigger] {
+        &self.module.plan().triggers
+    }
+
+    /// Takes in something that happened; what it did not ask for does not matter to it.
+    pub(super) fn happened(&self, trigger: &Trigger) {
+        if !self.triggers().contains(trigger) {
+            return;
         }
+        self.wake.cause(trigger);
+        self.wake.notify.notify_one();
     }
 
     /// Runs as soon as no run is under way.
@@ -164,16 +157,6 @@ impl RunningCheck {
             facts,
             wall,
         }
-    }
-}
-
-fn process_name(trigger: &Trigger) -> Option<&str> {
-    match trigger {
-        Trigger::ProcessStarted(name) | Trigger::ProcessExited(name) => Some(name),
-        Trigger::UnitChanged(_)
-        | Trigger::PathChanged(_)
-        | Trigger::LinkChanged(_)
-        | Trigger::AddressChanged(_) => None,
     }
 }
 

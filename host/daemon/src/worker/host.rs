@@ -11,8 +11,8 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, error, info, warn};
 use vrrp_linux::process::KnownProcesses;
 use vrrp_sandbox::{
-    Action, Answer, Broker, CommandError, FileError, Host, Level, LogLine, NetError, Pinger,
-    ProcessError, ProcessInfo, ProcessTable, Sample, SystemdError, Unit,
+    Action, Answer, Broker, CommandError, FileError, Host, Level, LinkError, LinkInfo, LinkTable,
+    LogLine, NetError, Pinger, ProcessError, ProcessInfo, ProcessTable, Sample, SystemdError, Unit,
 };
 
 use super::pings::Pings;
@@ -154,6 +154,10 @@ impl Host for ModuleHost {
 
     fn processes(&self) -> &dyn ProcessTable {
         &*self.processes
+    }
+
+    fn links(&self) -> &dyn LinkTable {
+        &Links
     }
 
     fn pinger(&self) -> &dyn Pinger {
@@ -381,5 +385,34 @@ impl ProcessTable for Processes {
                 Err(ProcessError::Unavailable)
             }
         }))
+    }
+}
+
+/// The network interfaces, asked for anew each time.
+#[derive(Debug)]
+struct Links;
+
+impl LinkTable for Links {
+    fn find<'a>(&'a self, name: &'a str) -> Answer<'a, Result<LinkInfo, LinkError>> {
+        Box::pin(async move {
+            match vrrp_linux::link::find(name).await {
+                Ok(Some(link)) => Ok(LinkInfo {
+                    name: link.name,
+                    up: link.up,
+                    carrier: link.carrier,
+                    mtu: link.mtu,
+                    addresses: link
+                        .addresses
+                        .iter()
+                        .map(|(address, prefix_length)| format!("{address}/{prefix_length}"))
+                        .collect(),
+                }),
+                Ok(None) => Err(LinkError::NotFound),
+                Err(error) => {
+                    warn!(%error, "cannot ask for an interface");
+                    Err(LinkError::Unavailable)
+                }
+            }
+        })
     }
 }

@@ -7,6 +7,7 @@ mod checks;
 mod host;
 mod load;
 mod pings;
+mod watching;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -20,17 +21,18 @@ use tracing::{debug, warn};
 use vrrp_linux::icmp::EchoSockets;
 use vrrp_linux::process::{ProcConnector, ProcessWatcher};
 use vrrp_linux::{rights, role};
-use vrrp_sandbox::{CompiledCache, HookModule};
+use vrrp_sandbox::{CompiledCache, HookModule, Trigger};
 
 use crate::cli::Options;
 use crate::exit::Failure;
-use crate::ipc::{self, AsyncChannel, CallHook, FromWorker, RecvError, ToWorker};
+use crate::ipc::{self, Asker, AsyncChannel, CallHook, FromWorker, RecvError, ToWorker};
 use crate::logging;
 use crate::supervisor::compile::cache_dir;
 use checks::{RunningCheck, States};
 use host::Requests;
 use load::{Loaded, Setup};
 use pings::Pings;
+use watching::{Watched, Watching};
 
 /// The user and group `nobody`, which own nothing.
 const NOBODY: u32 = 65534;
@@ -65,7 +67,8 @@ pub(crate) fn run(options: &Options, parent: u32, icmp: bool) -> Result<(), Fail
         let channel = AsyncChannel::new(socket).map_err(Failure::internal)?;
         let watcher = ProcessWatcher::new(connector).map_err(Failure::internal)?;
         let pings = Pings::new(echo_sockets);
-        let worker = Worker::new(Rc::new(channel), cache, watcher, pings);
+        let watching = Watching::new(watcher);
+        let worker = Worker::new(Rc::new(channel), cache, watching, pings);
         match worker.serve().await {
             // The supervisor is gone: nobody wants a verdict any more.
             RecvError::Closed => Ok(()),
@@ -78,7 +81,7 @@ pub(crate) fn run(options: &Options, parent: u32, icmp: bool) -> Result<(), Fail
 struct Worker {
     channel: Rc<AsyncChannel>,
     cache: CompiledCache,
-    watcher: ProcessWatcher,
+    watching: Watching,
     outgoing: mpsc::UnboundedSender<FromWorker>,
     requests: Arc<Requests>,
     pings: Arc<Pings>,
@@ -93,7 +96,7 @@ impl Worker {
     fn new(
         channel: Rc<AsyncChannel>,
         cache: CompiledCache,
-        watcher: ProcessWatcher,
+        watching: Watching,
         pings: Pings,
     ) -> Self {
         let (outgoing, mut to_send) = mpsc::unbounded_channel();
@@ -109,7 +112,7 @@ impl Worker {
         Self {
             channel,
             cache,
-            watcher,
+            watching,
             requests: Arc::new(Requests::new(outgoing.clone())),
             outgoing,
             pings: Arc::new(pings),
@@ -129,22 +132,7 @@ impl Worker {
                     Ok(message) => self.told(message).await,
                     Err(error) => return error,
                 },
-                event = self.watcher.next() => match event {
-                    Ok(event) => self.checks.iter().for_each(|check| check.triggered(&event)),
-                    Err(error) => {
-                        warn!(%error, "processes cannot be watched any more; checks look on their interval");
-                        return self.serve_without_watching().await;
-                    }
-                }
-            }
-        }
-    }
-
-    async fn serve_without_watching(mut self) -> RecvError {
-        loop {
-            match self.channel.recv().await {
-                Ok(message) => self.told(message).await,
-                Err(error) => return error,
+                trigger = self.watching.next() => self.happened(&trigger),
             }
         }
     }
@@ -164,6 +152,7 @@ impl Worker {
                 self.requests.answered_bytes(request, bytes);
             }
             ToWorker::Broker { request, reply } => self.requests.answered(request, reply),
+            ToWorker::Happened(trigger) => self.happened(&trigger),
         }
     }
 
@@ -176,11 +165,6 @@ impl Worker {
             check_needs,
             hook_needs,
         } = load::load(&self.cache, memory_max, &self.requests, &self.pings, setup).await;
-        for check in &checks {
-            for name in check.watched_processes() {
-                self.watcher.watch(name);
-            }
-        }
         self.checks = checks;
         self.hooks = hooks;
         self.tell(FromWorker::Loaded {
@@ -195,7 +179,21 @@ impl Worker {
             return;
         }
         for check in &self.checks {
+            for trigger in check.triggers() {
+                if self.watching.watch(trigger) == Watched::BySupervisor {
+                    self.tell(FromWorker::Watch {
+                        on_behalf_of: Asker::Check(check.index()),
+                        trigger: trigger.clone(),
+                    });
+                }
+            }
             check.start(self.states.clone(), self.outgoing.clone());
+        }
+    }
+
+    fn happened(&self, trigger: &Trigger) {
+        for check in &self.checks {
+            check.happened(trigger);
         }
     }
 

@@ -16,6 +16,10 @@ pub(super) struct Link {
     pub(super) enabled: bool,
     /// It passes packets, too.
     pub(super) up: bool,
+    /// The layer below it works (`IFF_LOWER_UP`).
+    pub(super) carrier: bool,
+    /// In bytes.
+    pub(super) mtu: u32,
     pub(super) mac: Option<[u8; 6]>,
 }
 

@@ -79,6 +79,15 @@ impl Kernel {
         ])
     }
 
+    /// Also hears of every change to interfaces and addresses.
+    pub(super) fn subscribe_to_links() -> io::Result<Self> {
+        Self::open(&[
+            MulticastGroup::Link,
+            MulticastGroup::Ipv4Ifaddr,
+            MulticastGroup::Ipv6Ifaddr,
+        ])
+    }
+
     fn open(groups: &[MulticastGroup]) -> io::Result<Self> {
         // Requests and notifications share one socket: when a request is answered, what happened before it has been heard.
         let (mut connection, handle, notifications) = rtnetlink::new_multicast_connection(groups)?;
@@ -122,18 +131,35 @@ impl Kernel {
         self.changes.clear();
         let mut snapshot = Vec::new();
         for request in dump_requests() {
-            let mut dumps = 0;
-            snapshot.extend(loop {
-                let answer = self.exchange(request.clone(), NLM_F_DUMP).await?;
-                // The kernel refuses a dump only when it has no memory for it; its loss is that of an overrun.
-                answer.result.map_err(|_errno| Interrupted::Overrun)?;
-                dumps += 1;
-                if !answer.torn || dumps == DUMPS_MAX {
-                    break answer.changes;
-                }
-            });
+            snapshot.extend(self.list(request).await?);
         }
         Ok(snapshot)
+    }
+
+    /// Everything that one request lists, in the kernel's order.
+    pub(super) async fn list(
+        &mut self,
+        request: RouteNetlinkMessage,
+    ) -> Result<Vec<Change>, Interrupted> {
+        let mut dumps = 0;
+        loop {
+            let answer = self.exchange(request.clone(), NLM_F_DUMP).await?;
+            // The kernel refuses a dump only when it has no memory for it; its loss is that of an overrun.
+            answer.result.map_err(|_errno| Interrupted::Overrun)?;
+            dumps += 1;
+            if !answer.torn || dumps == DUMPS_MAX {
+                return Ok(answer.changes);
+            }
+        }
+    }
+
+    /// What one request asks for; nothing when there is no such thing.
+    pub(super) async fn get(
+        &mut self,
+        request: RouteNetlinkMessage,
+    ) -> Result<Result<Vec<Change>, Errno>, Interrupted> {
+        let answer = self.exchange(request, 0).await?;
+        Ok(answer.result.map(|()| answer.changes))
     }
 
     /// Adds an entry, with our mark.

@@ -36,12 +36,33 @@ pub(super) fn dump_requests() -> [RouteNetlinkMessage; 5] {
         RouteNetlinkMessage::GetRoute(message)
     };
     [
-        RouteNetlinkMessage::GetLink(LinkMessage::default()),
+        links_request(),
         RouteNetlinkMessage::GetAddress(AddressMessage::default()),
         routes(Family::V4),
         routes(Family::V6),
         RouteNetlinkMessage::GetRule(RuleMessage::default()),
     ]
+}
+
+/// Lists all interfaces.
+pub(super) fn links_request() -> RouteNetlinkMessage {
+    RouteNetlinkMessage::GetLink(LinkMessage::default())
+}
+
+/// Asks for an interface by name.
+pub(super) fn link_request(name: &str) -> RouteNetlinkMessage {
+    let mut message = LinkMessage::default();
+    message
+        .attributes
+        .push(LinkAttribute::IfName(name.to_owned()));
+    RouteNetlinkMessage::GetLink(message)
+}
+
+/// Lists the addresses of an interface; those of all of them before Linux 4.20.
+pub(super) fn addresses_request(index: u32) -> RouteNetlinkMessage {
+    let mut message = AddressMessage::default();
+    message.header.index = index;
+    RouteNetlinkMessage::GetAddress(message)
 }
 
 /// Adds an entry, with our mark.
@@ -269,9 +290,11 @@ fn parse_link(message: LinkMessage) -> Option<Link> {
     let passes_packets = LinkFlags::Up | LinkFlags::LowerUp | LinkFlags::Running;
     let mut name = None;
     let mut mac = None;
+    let mut mtu = 0;
     for attribute in message.attributes {
         match attribute {
             LinkAttribute::IfName(value) => name = Some(value),
+            LinkAttribute::Mtu(value) => mtu = value,
             LinkAttribute::Address(value) => mac = value.try_into().ok(),
             _ => {}
         }
@@ -281,6 +304,8 @@ fn parse_link(message: LinkMessage) -> Option<Link> {
         name: name?,
         enabled: message.header.flags.contains(LinkFlags::Up),
         up: message.header.flags.contains(passes_packets),
+        carrier: message.header.flags.contains(LinkFlags::LowerUp),
+        mtu,
         mac,
     })
 }

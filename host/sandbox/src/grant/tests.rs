@@ -22,6 +22,29 @@ fn refused(text: &str, part: &str) {
 }
 
 #[test]
+fn what_is_watched_takes_the_grant_to_see_it() {
+    let words = |trigger| Grant::to_watch(&trigger).map(|grant| grant.to_string());
+    let name = || "nginx".to_owned();
+    for (trigger, expected) in [
+        (Trigger::ProcessStarted(name()), "process:nginx"),
+        (Trigger::ProcessExited(name()), "process:nginx"),
+        (Trigger::UnitChanged(name()), "unit:nginx.service"),
+        (Trigger::PathChanged("/run/x".to_owned()), "read:/run/x"),
+        (Trigger::LinkChanged("eth0".to_owned()), "link:eth0"),
+        (Trigger::AddressChanged("eth0".to_owned()), "link:eth0"),
+    ] {
+        assert_eq!(words(trigger).as_deref(), Ok(expected));
+    }
+    // Otherwise a grant for a folder would be one for everything.
+    for path in ["run/x", "/run/../etc/shadow"] {
+        words(Trigger::PathChanged(path.to_owned())).unwrap_err();
+    }
+    let long = |bytes: usize| words(Trigger::PathChanged(format!("/{}", "x".repeat(bytes - 1))));
+    long(4095).unwrap();
+    long(4096).unwrap_err();
+}
+
+#[test]
 fn what_is_printed_is_what_was_read() {
     for text in [
         "process:node_exporter",

@@ -18,20 +18,21 @@ use super::check::{CheckModule, Checker};
 use super::hook::{HookModule, Notifier};
 use super::{Configured, Module, Plan, Role};
 use crate::bindings::imports::types;
-use crate::grant::{Grant, GrantClass, allow_line, unit_name};
+use crate::grant::{Grant, GrantClass, allow_line};
 use crate::host::Host;
 use crate::limits::Limits;
 use crate::meter::Metered;
 use crate::run::RunError;
 use crate::store::{Call, Shared};
 use crate::text::clean;
-use crate::{Artifact, ConfigError, Engine, Metadata, Trigger};
+use crate::{Artifact, ConfigError, Engine, Metadata};
 
 /// Wall time of the trial. A load happens when everything else starts as well, and CPU time has its own limit.
 const TRIAL_WALL: Duration = Duration::from_secs(10);
 
 const METADATA_MAX: usize = 256;
 const CONFIG_ERRORS_MAX: usize = 32;
+const TRIGGERS_MAX: usize = 256;
 
 /// Everything that makes a component this check or that hook.
 pub struct Setup {
@@ -253,6 +254,12 @@ fn plan(configured: Configured) -> Result<Plan, LoadError> {
             });
         LoadError::Config(cleaned.collect())
     })?;
+    if triggers.len() > TRIGGERS_MAX {
+        return Err(LoadError::TooManyTriggers {
+            count: triggers.len(),
+            max: TRIGGERS_MAX,
+        });
+    }
     let needs = needs
         .iter()
         .map(|need| need.parse())
@@ -262,8 +269,10 @@ fn plan(configured: Configured) -> Result<Plan, LoadError> {
 
 /// Every need, and everything that is watched on the module's behalf, must be covered.
 fn require_granted(listed: &[Grant], plan: &Plan) -> Result<(), LoadError> {
-    let watched = plan.triggers.iter().map(watched_by);
-    let wanted: Vec<_> = plan.needs.iter().cloned().chain(watched).collect();
+    let mut wanted = plan.needs.clone();
+    for trigger in &plan.triggers {
+        wanted.push(Grant::to_watch(trigger)?);
+    }
     let uncovered = |need: &&Grant| !listed.iter().any(|grant| grant.covers(need));
     let Some(need) = wanted.iter().find(uncovered) else {
         return Ok(());
@@ -272,18 +281,6 @@ fn require_granted(listed: &[Grant], plan: &Plan) -> Result<(), LoadError> {
         need: need.clone(),
         hint: complete(listed, &wanted),
     })
-}
-
-/// The grant that a trigger takes: to be told that a thing changes is to see it.
-fn watched_by(trigger: &Trigger) -> Grant {
-    match trigger {
-        Trigger::ProcessStarted(name) | Trigger::ProcessExited(name) => {
-            Grant::Process(name.clone())
-        }
-        Trigger::UnitChanged(unit) => Grant::Unit(unit_name(unit)),
-        Trigger::PathChanged(path) => Grant::Read(path.into()),
-        Trigger::LinkChanged(link) | Trigger::AddressChanged(link) => Grant::Link(link.clone()),
-    }
 }
 
 fn import_not_granted(

@@ -7,6 +7,7 @@ mod dns;
 mod http;
 mod icmp;
 mod limits;
+mod link;
 mod load;
 mod served;
 mod stream;

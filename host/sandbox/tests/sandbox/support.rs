@@ -13,8 +13,9 @@ use serde_json::{Value, json};
 use vrrp_sandbox::{
     Action, Answer, Artifact, Broker, CheckModule, CommandEnding, CommandError, CommandOutput,
     CompiledCache, Compiler, Engine, EngineConfig, FileError, Grant, Grants, HookModule, Host,
-    Limits, LoadError, LogLine, LogSource, NetError, PingError, Pinger, ProcessError, ProcessInfo,
-    ProcessTable, RunContext, RunReport, Sample, Setup, SystemdError, Unit,
+    Limits, LinkError, LinkInfo, LinkTable, LoadError, LogLine, LogSource, NetError, PingError,
+    Pinger, ProcessError, ProcessInfo, ProcessTable, RunContext, RunReport, Sample, Setup,
+    SystemdError, Unit,
 };
 
 /// The engine of all tests.
@@ -188,6 +189,10 @@ impl Host for TestHost {
         self
     }
 
+    fn links(&self) -> &dyn LinkTable {
+        self
+    }
+
     fn pinger(&self) -> &dyn Pinger {
         self
     }
@@ -225,6 +230,26 @@ impl Pinger for TestHost {
                     Ok(vec![None; count.into()])
                 }
             }
+        })
+    }
+}
+
+impl LinkTable for TestHost {
+    fn find<'a>(&'a self, name: &'a str) -> Answer<'a, Result<LinkInfo, LinkError>> {
+        Box::pin(async move {
+            if self.hangs {
+                std::future::pending::<()>().await;
+            }
+            if name != "eth0" {
+                return Err(LinkError::NotFound);
+            }
+            Ok(LinkInfo {
+                name: name.to_owned(),
+                up: true,
+                carrier: false,
+                mtu: 1500,
+                addresses: vec!["192.0.2.1/24".to_owned()],
+            })
         })
     }
 }

@@ -89,6 +89,45 @@ fn standings() {
 }
 
 #[test]
+fn progress_tells_where_the_last_runs_lead() {
+    let mut check = Check::new(config(2, 3, OnError::Hold, 2));
+    let mut after = |outcome| {
+        check.report(
+            at(1),
+            &Report {
+                check: CheckId(1),
+                outcome,
+                weight: None,
+            },
+        );
+        let progress = check.status().progress?;
+        Some((progress.towards, progress.count, progress.needed))
+    };
+    use Outcome::{Error, Failing, Passing};
+    use Standing::{Down, Unknown, Up};
+    for (outcome, progress) in [
+        (Failing, Some((Down, 1, 3))),
+        // The very first passing verdict counts at once.
+        (Passing, None),
+        (Failing, Some((Down, 1, 3))),
+        (Failing, Some((Down, 2, 3))),
+        // Held, and no verdict: those before it still count.
+        (Error, Some((Unknown, 1, 3))),
+        (Failing, None),
+        (Failing, None),
+        (Passing, Some((Up, 1, 2))),
+        (Error, Some((Unknown, 1, 3))),
+        (Error, Some((Unknown, 2, 3))),
+        (Error, None),
+        (Error, None),
+        (Passing, Some((Up, 1, 2))),
+        (Passing, None),
+    ] {
+        assert_eq!(after(outcome), progress, "after {outcome:?}");
+    }
+}
+
+#[test]
 fn weights() {
     use OnFail::{Fault, Release, Weight};
     use Standing::{Down, Pending, Unknown, Up};

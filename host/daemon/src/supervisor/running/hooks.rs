@@ -141,6 +141,7 @@ impl Supervisor {
             return;
         };
         let name = self.queue_name(queue);
+        let transition = (name.as_str(), self.hooks.sequence_of(call).unwrap_or(0));
         let hook_name = |hook: usize| {
             self.setup
                 .hooks
@@ -150,7 +151,7 @@ impl Supervisor {
         match self.hooks.ended(call, outcome) {
             AfterCall::Done { hook } => {
                 info!("{name}: hook {} done", hook_name(hook));
-                self.known.hook_ended(hook, None);
+                self.known.hook_ended(hook, transition, None);
             }
             AfterCall::Failed {
                 hook,
@@ -162,7 +163,7 @@ impl Supervisor {
                     "{name}: hook {} failed: {message}",
                     hook_name(hook)
                 );
-                self.known.hook_ended(hook, Some(&message));
+                self.known.hook_ended(hook, transition, Some(&message));
             }
             AfterCall::RetryAfter {
                 hook,
@@ -173,7 +174,7 @@ impl Supervisor {
                     "{name}: hook {} again in {delay:?}: {message}",
                     hook_name(hook)
                 );
-                self.known.hook_ended(hook, Some(&message));
+                self.known.hook_ended(hook, transition, Some(&message));
                 self.later(delay, Event::HookRetry { queue });
             }
             AfterCall::Forgotten => {}

@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{info, warn};
 use vrrp::State;
 use vrrp_linux::firewall::Firewall;
+use vrrp_sandbox::Trigger;
 
 use self::hooks::Subject;
 use self::reload::{Reload, Retiring};
@@ -25,6 +26,7 @@ use super::hooks::Queues;
 use super::known::{Known, position};
 use super::prepare::Checked;
 use super::setup::{Setup, instance_setup};
+use super::watches::Watches;
 use crate::cli::Options;
 use crate::config::NotifyOn;
 use crate::config::Source;
@@ -56,6 +58,11 @@ pub(super) enum Event {
         generation: u32,
         request: u64,
         answer: BrokerAnswer,
+    },
+    /// To something that a worker had watched.
+    Happened {
+        generation: u32,
+        trigger: Trigger,
     },
     HookRetry {
         queue: usize,
@@ -106,6 +113,8 @@ pub(super) struct Supervisor {
     known: Known,
     hooks: Queues,
     broker: Broker,
+    /// What the worker had watched since it was started; none before it asks.
+    watches: Option<Watches>,
     /// Instances that leave their addresses to others, by number; a new router has to be told.
     drained: BTreeSet<u32>,
     /// Who waits for the router's status.
@@ -173,6 +182,7 @@ impl Supervisor {
             known: Known::new(&setup),
             hooks: Queues::new(setup.instances.len() + setup.groups.len()),
             broker: Broker::new(),
+            watches: None,
             drained: BTreeSet::new(),
             status_waiters: Vec::new(),
             setup,
@@ -278,6 +288,14 @@ impl Supervisor {
                 request,
                 answer,
             } => self.broker_answered(generation, request, answer),
+            Event::Happened {
+                generation,
+                trigger,
+            } => {
+                if generation == self.worker.generation {
+                    self.tell_worker(ToWorker::Happened(trigger));
+                }
+            }
             Event::HookRetry { queue } => {
                 self.hooks.resume(queue);
                 self.call_next(queue);

@@ -292,6 +292,7 @@ impl Supervisor {
         let (old_generation, old_broker) = (self.worker.generation, self.broker.clone());
         self.worker.generation = generation;
         self.broker = broker;
+        self.watches = None;
         self.worker.started = tokio::time::Instant::now();
         if let Some(retiring) = self.retiring.take() {
             // Two reloads within one call of a hook: its outcome will not be known.

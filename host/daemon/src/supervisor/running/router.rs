@@ -140,12 +140,15 @@ impl Supervisor {
             }
             FromRouter::Instance(status) => self.known.detailed(status),
             FromRouter::Check {
-                check, standing, ..
+                check,
+                standing,
+                progress,
             } => {
                 if let Some(known) =
                     position(check).and_then(|index| self.known.checks.get_mut(index))
                 {
                     known.standing = Some(standing);
+                    known.progress = progress;
                 }
             }
             FromRouter::StatusEnd { counters } => {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 use vrrp::Outcome;
+use vrrp_sandbox::Trigger;
 
 use super::{Event, Supervisor};
 use crate::exit::{Failure, chain};
@@ -16,6 +17,7 @@ use crate::supervisor::broker::Broker;
 use crate::supervisor::children::{Child, Ending, FromChild};
 use crate::supervisor::known::{position, verdict_word};
 use crate::supervisor::prepare;
+use crate::supervisor::watches::Watches;
 
 impl Supervisor {
     pub(super) fn spawn_worker(&mut self) -> Result<(), String> {
@@ -98,7 +100,22 @@ impl Supervisor {
                 on_behalf_of,
                 act,
             } => self.ask_broker(request, on_behalf_of, act),
+            FromWorker::Watch {
+                on_behalf_of,
+                trigger,
+            } => self.watch(on_behalf_of, trigger),
         }
+    }
+
+    /// Has something watched for a check that may see it.
+    fn watch(&mut self, asker: Asker, trigger: Trigger) {
+        let Some(grant) = self.broker.may_watch(asker, &trigger) else {
+            return;
+        };
+        let generation = self.worker.generation;
+        self.watches
+            .get_or_insert_with(|| Watches::start(generation, self.events.clone()))
+            .watch(grant, trigger);
     }
 
     /// Has a worker that has loaded everything begin.
@@ -138,7 +155,9 @@ impl Supervisor {
                 let broker = retiring.broker.clone();
                 self.have_done(broker, generation, request, on_behalf_of, act);
             }
-            FromChild::Message(FromWorker::Loaded { .. } | FromWorker::Report(_)) => {}
+            FromChild::Message(
+                FromWorker::Loaded { .. } | FromWorker::Report(_) | FromWorker::Watch { .. },
+            ) => {}
             FromChild::Gone(_) => {
                 self.retiring = None;
                 self.broker.end_commands();
@@ -219,6 +238,7 @@ impl Supervisor {
         self.worker.child = None;
         // Its hooks are called again, and must not find themselves at work.
         self.broker.end_commands();
+        self.watches = None;
         let delay = self.worker.next_delay();
         error!(
             "the worker died ({ending}): its checks report errors until it runs again, in {delay:?}"

@@ -144,6 +144,8 @@ fn link(index: u32, name: &str, up: bool) -> Link {
         name: name.to_owned(),
         enabled: true,
         up,
+        carrier: up,
+        mtu: 1500,
         mac: Some([2, 0, 0, 0, 0, 1]),
     }
 }

@@ -53,6 +53,14 @@ pub enum LoadError {
         /// The line to paste.
         hint: String,
     },
+    /// It wants more to be watched than could be watched for every module.
+    #[error("the module wants {count} things to be watched; {max} are the most")]
+    TooManyTriggers {
+        /// So many.
+        count: usize,
+        /// The limit.
+        max: usize,
+    },
     /// It says in words nobody understands what it needs.
     #[error("the module asks for something that cannot be granted")]
     InvalidNeed(#[from] ParseGrantError),
