@@ -1,4 +1,4 @@
-//! The checks `haproxy`, `postgres` and `tcp` in the real daemon, with the real services from Debian's packages:
+//! The checks `haproxy`, `postgres`, `redis` and `tcp` in the real daemon, with the real services from Debian's packages:
 //! up, in the wrong role, hung, and gone.
 
 #![expect(
@@ -8,6 +8,7 @@
 
 mod haproxy;
 mod postgres;
+mod redis;
 mod refused;
 
 use e2e::daemon::Daemon;

@@ -1,0 +1,157 @@
+use std::time::{Duration, SystemTime};
+
+use e2e::daemon::{Daemon, LIMIT};
+use e2e::service::OpenFolder;
+use e2e::stage::{INSTANCE, Stage, cluster};
+use lab::scenario::State;
+use lab::{Netns, Process, Signal};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair, date_time_ymd,
+};
+
+use crate::{check, track, wait_for_verdict};
+
+const PASSWORD: &str = "sesame";
+
+#[test]
+fn redis_is_seen_as_what_it_is() {
+    let stage = Stage::new().expect("the laboratory works");
+    let folder = OpenFolder::new(None);
+    certify(&folder);
+    let mut redis = start(&stage.first, &folder);
+    let tls = format!(
+        "tls = {{ server-name = \"localhost\", ca-file = \"{}\", client-certificate-file = \"{}\", client-key-file = \"{}\" }}",
+        folder.path("ca.pem"),
+        folder.path("localhost.pem"),
+        folder.path("localhost.key"),
+    );
+    let socket = folder.path("redis.sock");
+    let password = format!("password = \"{PASSWORD}\"");
+    let daemon = Daemon::start(
+        &stage.first,
+        "first",
+        &cluster(&[
+            &track(&["primary", "socket", "locked-out", "certificate", "stranger"]),
+            &check(
+                "primary",
+                "redis",
+                &format!("address = \"127.0.0.1:6380\", role = \"primary\", {password}, {tls}"),
+            ),
+            &check("socket", "redis", &format!("address = \"{socket}\", role = \"primary\", {password}")),
+            &check("locked-out", "redis", "address = \"127.0.0.1:6379\", password = \"simsala\""),
+            &check(
+                "certificate",
+                "tcp",
+                &format!(
+                    "address = \"127.0.0.1:6380\", send = \"PING\\r\\n\", expect = \"-NOAUTH\", certificate-warning = \"14d\", {tls}"
+                ),
+            ),
+            &check("stranger", "tcp", "address = \"127.0.0.1:6380\", tls = true"),
+        ].map(String::as_str).concat()),
+    );
+
+    let is_primary = "127.0.0.1:6380 is primary";
+    wait_for_verdict(&daemon, "primary", "passing", is_primary);
+    wait_for_verdict(
+        &daemon,
+        "socket",
+        "passing",
+        &format!("{socket} is primary"),
+    );
+    wait_for_verdict(&daemon, "locked-out", "error", "WRONGPASS");
+    let warning = "answers as expected, but its certificate ends in 9 days";
+    wait_for_verdict(&daemon, "certificate", "warning", warning);
+    wait_for_verdict(&daemon, "stranger", "failing", "UnknownIssuer");
+
+    redis_cli(&stage.first, &["replicaof", "127.0.0.1", "1"]);
+    let is_replica = "127.0.0.1:6380 is replica, and has to be primary";
+    wait_for_verdict(&daemon, "primary", "failing", is_replica);
+    redis_cli(&stage.first, &["replicaof", "no", "one"]);
+    wait_for_verdict(&daemon, "primary", "passing", is_primary);
+
+    redis.signal(Signal::STOP).expect("it is ours");
+    for check in ["primary", "socket", "certificate"] {
+        wait_for_verdict(&daemon, check, "failing", "no answer within");
+    }
+    redis.signal(Signal::CONT).expect("it is ours");
+    wait_for_verdict(&daemon, "primary", "passing", is_primary);
+
+    redis.signal(Signal::KILL).expect("it is ours");
+    redis.wait(LIMIT).expect("a killed process ends");
+    for check in ["primary", "socket", "certificate", "stranger"] {
+        wait_for_verdict(&daemon, check, "failing", "connection refused");
+    }
+    assert_eq!(daemon.state(INSTANCE), Ok(State::Master));
+}
+
+fn start(host: &Netns, folder: &OpenFolder) -> Process {
+    let file = |name| folder.path(name);
+    let [socket, certificate, key, ca] =
+        ["redis.sock", "localhost.pem", "localhost.key", "ca.pem"].map(file);
+    let redis = host
+        .spawn(&[
+            "redis-server",
+            "--port",
+            "6379",
+            "--bind",
+            "127.0.0.1",
+            "--dir",
+            &folder.path(""),
+            "--save",
+            "",
+            "--requirepass",
+            PASSWORD,
+            "--unixsocket",
+            &socket,
+            "--unixsocketperm",
+            "777",
+            "--tls-port",
+            "6380",
+            "--tls-cert-file",
+            &certificate,
+            "--tls-key-file",
+            &key,
+            "--tls-ca-cert-file",
+            &ca,
+        ])
+        .expect("redis-server can be started");
+    redis
+        .wait_for_log(LIMIT, "The server is now ready to accept connections at")
+        .expect("it starts");
+    redis
+}
+
+fn redis_cli(host: &Netns, command: &[&str]) {
+    let argv = [&["redis-cli", "--no-auth-warning", "-a", PASSWORD], command].concat();
+    let answer = host.run(&argv).expect("redis-cli is there");
+    assert_eq!(answer.trim(), "OK");
+}
+
+/// An authority, and a certificate for both sides that ends in less than ten days.
+fn certify(folder: &OpenFolder) {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    // With one name for both, OpenSSL takes what it has signed for an authority of its own.
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "authority");
+    let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key"))
+        .expect("an authority");
+    folder.write("ca.pem", &issuer.pem());
+
+    let key = KeyPair::generate().expect("a key");
+    let mut params = CertificateParams::new(["localhost".to_owned()]).expect("a name");
+    let end = SystemTime::now() + Duration::from_secs(10 * 24 * 3600 - 60);
+    let since_epoch = end
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .expect("after 1970");
+    params.not_after = date_time_ymd(1970, 1, 1) + since_epoch;
+    params.extended_key_usages = vec![
+        ExtendedKeyUsagePurpose::ServerAuth,
+        ExtendedKeyUsagePurpose::ClientAuth,
+    ];
+    let certificate = params.signed_by(&key, &issuer).expect("it signs");
+    folder.write("localhost.pem", &certificate.pem());
+    folder.write("localhost.key", &key.serialize_pem());
+}
