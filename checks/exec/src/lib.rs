@@ -55,7 +55,9 @@ impl Check for Exec {
     }
 
     fn run(&self, context: &RunContext) -> Result<Observation, CheckError> {
-        let wanted = self.timeout.map_or(context.deadline(), |timeout| timeout.0);
+        let wanted = self
+            .timeout
+            .map_or_else(|| context.deadline(), |timeout| timeout.0);
         let timeout = context.within_deadline(wanted);
         let output = match exec::run(self.command.as_str(), &self.args, timeout) {
             Ok(output) => output,

@@ -193,7 +193,7 @@ mod tests {
         let plan = |json| mock::configure::<Interface>(json).unwrap().plan();
         let link = Trigger::LinkChanged("eth1".to_owned());
         assert_eq!(plan(ETH1).needs, ["link:eth1"]);
-        assert_eq!(plan(ETH1).triggers, [link.clone()]);
+        assert_eq!(plan(ETH1).triggers, std::slice::from_ref(&link));
         let with_address = plan(r#"{ "name": "eth1", "address": "any" }"#);
         let address = Trigger::AddressChanged("eth1".to_owned());
         assert_eq!(with_address.triggers, [link, address]);

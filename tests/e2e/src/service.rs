@@ -113,7 +113,7 @@ pub fn postgres_program(name: &str) -> String {
         let version = version.ok()?.path();
         let number: u32 = version.file_name()?.to_str()?.parse().ok()?;
         let program: PathBuf = version.join("bin").join(name);
-        Path::is_file(&program).then(|| (number, program))
+        Path::is_file(&program).then_some((number, program))
     });
     let newest = programs.max().map(|(_, program)| program);
     newest

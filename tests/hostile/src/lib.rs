@@ -4,7 +4,8 @@
 //!
 //! * `hostile`: a check that needs no grant and does what its config says: `{ do = "loop" }`, "eat", "panic" and more,
 //!   after as many good runs as `after-runs = "3"` says.
-//! * `curious`: a check that uses what needs a grant: processes, units, HTTP, DNS and echo requests.
+//! * `curious`: a check that uses what needs a grant: processes, units and HTTP.
+//! * `pinger` and `resolver`: checks that send echo requests, and ask for names.
 //! * `served`: a check that has the broker read files and run commands.
 //! * `early`: a check that wants `dns`, which the tests rename to a capability of a later version.
 //! * `hook`: a hook that runs a job on a unit.

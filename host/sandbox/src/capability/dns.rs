@@ -129,6 +129,10 @@ fn quoted(string: &[u8]) -> String {
 }
 
 /// What an answer without records means; nothing is wrong with one that only has none.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the rest belongs to updates, signatures and the future"
+)]
 fn refusal(code: ResponseCode, server: SocketAddr) -> Option<net::Error> {
     let word = match code {
         ResponseCode::NoError => return None,
@@ -137,10 +141,6 @@ fn refusal(code: ResponseCode, server: SocketAddr) -> Option<net::Error> {
         ResponseCode::ServFail => "SERVFAIL",
         ResponseCode::NotImp => "NOTIMP",
         ResponseCode::Refused => "REFUSED",
-        #[expect(
-            clippy::wildcard_enum_match_arm,
-            reason = "the rest belongs to updates, signatures and the future"
-        )]
         other => return Some(net::Error::Io(format!("{server} answered: {other}"))),
     };
     Some(net::Error::Io(format!("{server} answered {word}")))

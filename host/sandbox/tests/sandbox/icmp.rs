@@ -9,10 +9,10 @@ use vrrp_sandbox::{Grants, Limits, LogSource};
 use crate::support::{TestHost, listed, patient, run, summary, try_check};
 
 async fn ping(host: &Arc<TestHost>, address: &str, grants: Grants, more: Value) -> String {
-    let mut config = json!({ "do": "ping", "with": address });
+    let mut config = json!({ "with": address });
     let merged = config.as_object_mut().unwrap();
     merged.extend(more.as_object().unwrap().clone());
-    let check = try_check(host, "curious", config, grants, patient())
+    let check = try_check(host, "pinger", config, grants, patient())
         .await
         .unwrap();
     summary(&check).await
@@ -90,20 +90,14 @@ async fn what_the_host_says_is_seen() {
 #[tokio::test]
 async fn an_address_that_never_answers_still_leaves_time_for_a_verdict() {
     let host = TestHost::new();
-    let config = json!({ "do": "ping", "with": "192.0.2.9", "timeout": "60000" });
+    let config = json!({ "with": "192.0.2.9", "timeout": "60000" });
     let limits = Limits {
         wall: Duration::from_secs(1),
         ..patient()
     };
-    let check = try_check(
-        &host,
-        "curious",
-        config,
-        listed(&["icmp:192.0.2.9"]),
-        limits,
-    )
-    .await
-    .unwrap();
+    let check = try_check(&host, "pinger", config, listed(&["icmp:192.0.2.9"]), limits)
+        .await
+        .unwrap();
     let report = run(&check).await;
     assert_eq!(report.outcome.unwrap().summary, "Ok([None])");
 }

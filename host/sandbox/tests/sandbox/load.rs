@@ -203,6 +203,7 @@ fn the_outline_of_a_component_is_read_without_running_it() {
         ours(&outline.imports),
         [
             "http@0.1.0",
+            "net@0.1.0",
             "process@0.1.0",
             "systemd@0.1.0",
             "types@0.1.0"

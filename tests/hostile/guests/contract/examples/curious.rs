@@ -1,4 +1,4 @@
-//! A check that uses what needs a grant: processes, units, HTTP, DNS and echo requests.
+//! A check that uses what needs a grant: processes, units and HTTP.
 
 use contract_guests::{text, texts};
 
@@ -8,7 +8,7 @@ use exports::vrrp_host::plugin::checker::{
     CheckError, ConfigError, Guest, Metadata, Observation, Plan, RunContext,
 };
 use vrrp_host::plugin::types::Verdict;
-use vrrp_host::plugin::{dns, http, icmp, net, process, systemd};
+use vrrp_host::plugin::{http, process, systemd};
 
 static CONFIG: std::sync::Mutex<String> = std::sync::Mutex::new(String::new());
 
@@ -46,8 +46,6 @@ impl Guest for Curious {
             },
             "unit" => format!("{:?}", systemd::get(subject)),
             "http" => fetch(&config, subject),
-            "dns" => format!("{:?}", resolve(&config, subject)),
-            "ping" => format!("{:?}", ping(&config, subject)),
             other => other.to_owned(),
         };
         Ok(Observation {
@@ -57,23 +55,6 @@ impl Guest for Curious {
             facts: Vec::new(),
         })
     }
-}
-
-fn resolve(config: &str, name: &str) -> Result<Vec<String>, net::Error> {
-    let record_type = match text(config, "type") {
-        "AAAA" => dns::RecordType::Aaaa,
-        "TXT" => dns::RecordType::Txt,
-        _ => dns::RecordType::A,
-    };
-    let server = Some(text(config, "server")).filter(|server| !server.is_empty());
-    let timeout = text(config, "timeout").parse().unwrap_or(5000);
-    dns::query(name, record_type, server, timeout)
-}
-
-fn ping(config: &str, address: &str) -> Result<Vec<Option<u64>>, net::Error> {
-    let number = |key, otherwise| text(config, key).parse().unwrap_or(otherwise);
-    let timeout = number("timeout", 5000);
-    icmp::ping(address, number("count", 1) as u8, number("interval", 0), timeout)
 }
 
 fn fetch(config: &str, url: &str) -> String {
