@@ -43,6 +43,7 @@ impl Desk {
         let wrapper = format!(
             "#!/bin/sh\n\
              case \"$*\" in *--state-dir*) ;; *) set -- \"$@\" --state-dir {} ;; esac\n\
+             case \"$*\" in *--node*) ;; *) set -- \"$@\" --node first ;; esac\n\
              exec {} \"$@\" --control {}\n",
             desk.state().display(),
             binary.display(),
