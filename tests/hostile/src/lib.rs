@@ -6,11 +6,19 @@
 //!   after as many good runs as `after-runs = "3"` says.
 //! * `curious`: a check that uses what needs a grant: processes, units and HTTP.
 //! * `early`: a check that wants a capability of a later version.
+//! * `mistyped`: a check whose functions have the contract's names and other types.
+//! * `table`: a check whose table grows without end, made from text ([`text`]).
 //! * `hook`: a hook that runs a job on a unit.
 //! * `author`: a check written with the SDK: no process called `name` runs.
 
+mod pad;
+mod text;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+pub use pad::pad;
+pub use text::componentize;
 
 const TARGET: &str = "wasm32-wasip2";
 
@@ -45,9 +53,9 @@ impl Guests {
             status.success(),
             "the guests do not build; is the target {TARGET} installed?"
         );
-        Self {
-            release: target.join(TARGET).join("release"),
-        }
+        let release = target.join(TARGET).join("release");
+        text::write(&release.join("table.wasm"), text::TABLE);
+        Self { release }
     }
 
     /// The file of a guest's component, as its linker wrote it.

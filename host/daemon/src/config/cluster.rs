@@ -12,7 +12,7 @@ use super::group::{self, GroupDraft};
 use super::instance::peers::PeersDraft;
 use super::instance::track::{InterfaceDraft, TrackDraft};
 use super::instance::{AddressDraft, InstanceDraft, NotifyDraft, Scenery};
-use super::model::{Check, Cluster, Group, Hook, Instance, InterfaceTrack, Notify, Track};
+use super::model::{Check, Cluster, Group, Hook, Instance, InterfaceTrack, Notify, Sandbox, Track};
 use super::module::Modules;
 use super::names::Names;
 use super::nodes::{Nodes, bare};
@@ -21,8 +21,15 @@ use super::report::Diagnostic;
 use super::secret::SecretFiles;
 
 const ROOT: Keys = Keys {
-    known: &["nodes", "checks", "hooks", "instances", "sync-groups"],
-    later: &["sandbox", "http"],
+    known: &[
+        "nodes",
+        "checks",
+        "hooks",
+        "instances",
+        "sync-groups",
+        "sandbox",
+    ],
+    later: &["http"],
 };
 
 const INSTANCE_EXAMPLE: &str = "add at least:\n\
@@ -42,6 +49,7 @@ pub(super) struct Draft {
     instance_names: Names,
     pub(super) instances: Vec<InstanceDraft>,
     pub(super) groups: Vec<GroupDraft>,
+    sandbox: Option<Sandbox>,
 }
 
 impl Draft {
@@ -89,6 +97,7 @@ impl Draft {
             hook_names,
             instance_names,
             groups,
+            sandbox: Sandbox::read(&root),
         };
         for group in &draft.groups {
             group.extend(&mut draft.instances, &draft.instance_names);
@@ -142,6 +151,7 @@ impl Draft {
             hooks,
             instances,
             groups,
+            sandbox: self.sandbox?,
         })
     }
 

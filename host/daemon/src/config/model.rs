@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use vrrp_linux::netlink::{Address, Route, Rule};
+use vrrp_sandbox::EngineKind;
 
 /// The file, as one node sees it.
 #[derive(Clone, Debug)]
@@ -24,6 +25,15 @@ pub(crate) struct Cluster {
     pub(crate) instances: Vec<Instance>,
     /// All sync groups of the file, in the order of their names.
     pub(crate) groups: Vec<Group>,
+    /// How modules are run.
+    pub(crate) sandbox: Sandbox,
+}
+
+/// `[sandbox]`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sandbox {
+    /// What runs the modules' code; native.
+    pub(crate) engine: EngineKind,
 }
 
 /// Where a module comes from.

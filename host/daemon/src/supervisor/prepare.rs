@@ -113,7 +113,7 @@ pub(super) async fn compile_modules(
     if distinct.is_empty() {
         return Ok(Vec::new());
     }
-    let compiled = compile::compile(&options.state_dir, setup.memory_max(), &distinct).await?;
+    let compiled = compile::compile(&options.state_dir, setup.engine(), &distinct).await?;
     let keys: BTreeMap<usize, Result<String, String>> = compiled.into_iter().enumerate().collect();
     let mut errors = Vec::new();
     let mut found = Vec::new();
@@ -153,7 +153,7 @@ pub(super) fn send_setup(worker: &Child<ToWorker>, setup: &Setup, keys: &[String
         worker.send(ToWorker::Hook(module_setup(&hook.name, &hook.module, key)));
     }
     worker.send(ToWorker::Load {
-        memory_max: setup.memory_max(),
+        engine: setup.engine(),
     });
 }
 

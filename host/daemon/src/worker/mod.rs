@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use tracing::{debug, warn};
 use vrrp_linux::process::{ProcConnector, ProcessWatcher};
 use vrrp_linux::{rights, role};
-use vrrp_sandbox::{CompiledCache, HookModule};
+use vrrp_sandbox::{CompiledCache, EngineConfig, HookModule};
 
 use crate::cli::Options;
 use crate::exit::Failure;
@@ -140,7 +140,7 @@ impl Worker {
         match message {
             ToWorker::Check(module, schedule) => self.setup.checks.push((module, schedule)),
             ToWorker::Hook(module) => self.setup.hooks.push(module),
-            ToWorker::Load { memory_max } => self.load(memory_max).await,
+            ToWorker::Load { engine } => self.load(engine).await,
             ToWorker::Start => self.start(),
             ToWorker::RunAll => self.checks.iter().for_each(RunningCheck::run_now),
             ToWorker::State { instance, state } => {
@@ -151,7 +151,7 @@ impl Worker {
         }
     }
 
-    async fn load(&mut self, memory_max: u64) {
+    async fn load(&mut self, engine: EngineConfig) {
         let setup = std::mem::take(&mut self.setup);
         let Loaded {
             checks,
@@ -159,7 +159,7 @@ impl Worker {
             failures,
             check_needs,
             hook_needs,
-        } = load::load(&self.cache, memory_max, &self.requests, setup).await;
+        } = load::load(&self.cache, engine, &self.requests, setup).await;
         for check in &checks {
             for name in check.watched_processes() {
                 self.watcher.watch(name);
