@@ -15,7 +15,7 @@ use wasmtime::component::Linker;
 use crate::grant::GrantClass;
 use crate::store::Call;
 
-/// Every interface of the contract that has functions.
+/// Every interface of the contract that has functions, in its version 0.1.
 pub(crate) const CAPABILITIES: &[Capability] = &[
     log::CAPABILITY,
     clock::CAPABILITY,
@@ -54,12 +54,6 @@ impl Capability {
             granted_by,
             link: None,
         }
-    }
-
-    pub(crate) fn find(interface: &str) -> Option<&'static Self> {
-        CAPABILITIES
-            .iter()
-            .find(|capability| capability.interface == interface)
     }
 
     /// Whether one of `classes` opens it.

@@ -124,7 +124,10 @@ async fn functions_of_other_types_than_the_contract_has_are_told() {
     let text = refused("mistyped", json!({}), Grants::FromConfig)
         .await
         .to_string();
-    assert_eq!(text, "?");
+    assert_eq!(
+        text,
+        "the module cannot export the functions of the contract"
+    );
 }
 
 #[tokio::test]

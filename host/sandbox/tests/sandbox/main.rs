@@ -7,3 +7,4 @@ mod http;
 mod limits;
 mod load;
 mod support;
+mod versions;
