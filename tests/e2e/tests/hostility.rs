@@ -86,7 +86,7 @@ const ALL: [Hostile; 16] = [
     hostile(
         "recurses",
         "recurse",
-        "the module crashed: call stack exhausted in hostile::recurse",
+        "the module crashed: out of bounds memory access in hostile::recurse",
     ),
     hostile(
         "overruns",
