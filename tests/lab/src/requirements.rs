@@ -21,6 +21,8 @@ pub const REQUIREMENTS: &[Requirement] = &[
     require_program("tcpdump", "tcpdump"),
     require_program("tshark", "tshark"),
     require_program("keepalived", "keepalived"),
+    require_program("curl", "curl"),
+    require_program("pidof", "sysvinit-utils"),
     require_program("prometheus-node-exporter", "prometheus-node-exporter"),
 ];
 
