@@ -1,13 +1,15 @@
-//! `cargo xtask demo | test | sim | fuzz | setup`: what a newcomer types first.
+//! `cargo xtask demo | test | bench | guests | sim | fuzz | setup`: what a newcomer types first.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
     reason = "a command line tool"
 )]
 
+mod bench;
 mod cargo;
 mod demo;
 mod fuzz;
+mod guests;
 mod rules;
 mod setup;
 mod sim;
@@ -36,6 +38,11 @@ enum Command {
     Demo(demo::Arguments),
     /// Run every check and test there is.
     Test,
+    /// Measure what things cost, beside what people have today.
+    #[command(subcommand)]
+    Bench(bench::Bench),
+    /// Build modules in C, Python and JavaScript, and run them in the daemon.
+    Guests,
     /// Simulate many hosts around the protocol core: `--seeds N --from S`, or `--seed S` to read what happens in one.
     #[command(disable_help_flag = true)]
     Sim {
@@ -64,6 +71,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Test => test::run(),
+        Command::Bench(bench) => bench::run(&bench),
+        Command::Guests => guests::run().map(|()| ExitCode::SUCCESS),
         Command::Sim { arguments } => sim::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Setup => setup::run().map(|()| ExitCode::SUCCESS),

@@ -42,6 +42,19 @@ pub(crate) fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Installs the packages that something else than demo and test needs, each known by a file that it has.
+pub(crate) fn packages(wanted: &[(&'static str, &'static str)]) -> anyhow::Result<()> {
+    let missing: Vec<_> = wanted
+        .iter()
+        .filter(|(file, _)| !Path::new(file).exists())
+        .map(|&(program, package)| Requirement { program, package })
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    install(&missing)
+}
+
 fn add_target(target: &str) -> anyhow::Result<()> {
     if is_installed(target)? {
         return Ok(());

@@ -83,6 +83,15 @@ impl Suite {
             let mut tests = cargo(&["test", "--locked", "--no-fail-fast"]);
             run_tests(tests.args(WITHOUT_END_TO_END), counts)
         });
+        // The same tests as before, which need no more building.
+        self.step("sandbox tests, interpreted", |counts| {
+            let mut tests = cargo(&["test", "--locked", "--no-fail-fast"]);
+            tests
+                .args(WITHOUT_END_TO_END)
+                .args(["--test", "sandbox"])
+                .env("VRRP_SANDBOX_ENGINE", "pulley");
+            run_tests(&mut tests, counts)
+        });
         self.step("end-to-end tests", |counts| {
             let daemon = daemon.context("there is no vrrp-host to test")?;
             let mut tests = cargo(&["test", "--locked", "--package", "e2e", "--no-fail-fast"]);

@@ -6,6 +6,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
@@ -129,17 +130,22 @@ pub enum CacheError {
     },
 }
 
-/// Native code of a component, from a source that may be trusted. The only thing that [`Engine`] loads.
+/// Native or interpreted code of a component, from a source that may be trusted. The only thing that [`Engine`] loads.
+/// What is loaded from one artifact, and from its clones, shares the code.
 #[derive(Clone)]
 pub struct Artifact {
-    file: Vec<u8>,
+    file: Arc<[u8]>,
+    loaded: Arc<Mutex<Option<Component>>>,
 }
 
 impl Artifact {
     fn parse(key: &str, file: Vec<u8>) -> Option<Self> {
         let (magic, rest) = file.split_first_chunk()?;
         let (stored, artifact) = rest.split_first_chunk()?;
-        (magic == MAGIC && *stored == digest(key, artifact)).then_some(Self { file })
+        (magic == MAGIC && *stored == digest(key, artifact)).then(|| Self {
+            loaded: Arc::default(),
+            file: file.into(),
+        })
     }
 
     /// The component, ready to be linked. Fails when it was compiled for an engine with other settings.
@@ -148,12 +154,20 @@ impl Artifact {
         reason = "wasmtime runs the bytes as native code and cannot tell who wrote them"
     )]
     pub(crate) fn component(&self, engine: &Engine) -> wasmtime::Result<Component> {
+        let engine = engine.wasmtime();
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = |component: &&Component| wasmtime::Engine::same(component.engine(), engine);
+        if let Some(component) = loaded.as_ref().filter(same) {
+            return Ok(component.clone());
+        }
         // JUSTIFICATION: compiling in this process instead would let a module's author decide how much time and
         // memory the daemon spends; see ARCHITECTURE.md.
         // SAFETY: the bytes are what `CompiledCache::store` wrote, unchanged (digest), into a place where only root
         // and this process's own user can write (owner and mode). They come from `Engine::precompile_component`,
         // and wasmtime itself refuses those of another version or other settings.
-        unsafe { Component::deserialize(engine.wasmtime(), &self.file[HEADER_LEN..]) }
+        let component = unsafe { Component::deserialize(engine, &self.file[HEADER_LEN..]) }?;
+        *loaded = Some(component.clone());
+        Ok(component)
     }
 }
 

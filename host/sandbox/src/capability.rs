@@ -23,7 +23,7 @@ use wasmtime::component::Linker;
 use crate::grant::GrantClass;
 use crate::store::Call;
 
-/// Every interface of the contract that has functions.
+/// Every interface of the contract that has functions, in its version 0.1.
 pub(crate) const CAPABILITIES: &[Capability] = &[
     log::CAPABILITY,
     clock::CAPABILITY,

@@ -17,7 +17,7 @@ pub struct Compiler {
 impl Compiler {
     /// Needs none of the address space that an [`Engine`](crate::Engine) reserves.
     pub fn new(config: &EngineConfig) -> Result<Self, EngineError> {
-        let engine = wasmtime::Engine::new(&config.wasmtime())
+        let engine = wasmtime::Engine::new(&config.wasmtime()?)
             .map_err(|error| EngineError::Reserve(format!("{error:#}")))?;
         Ok(Self { engine })
     }
@@ -91,6 +91,7 @@ pub(crate) fn check(wasm: &[u8]) -> Result<(), CompileError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::EngineKind;
 
     #[track_caller]
     fn refused(wasm: &[u8]) -> CompileError {
@@ -125,14 +126,20 @@ mod tests {
     }
 
     #[test]
-    fn compiler_and_engine_agree_on_the_key() {
-        let config = EngineConfig {
-            concurrent_calls: 1,
-            memory_max: 1 << 20,
-        };
-        let engine = crate::Engine::new(config).unwrap();
-        let compiler = Compiler::new(&config).unwrap();
-        assert_eq!(engine.cache_key(b"a"), compiler.cache_key(b"a"));
-        assert_ne!(engine.cache_key(b"a"), engine.cache_key(b"b"));
+    fn compiler_and_engine_agree_on_the_key_and_each_kind_has_its_own() {
+        let mut keys = Vec::new();
+        for kind in [EngineKind::Native, EngineKind::Pulley] {
+            let config = EngineConfig {
+                kind,
+                concurrent_calls: 1,
+                memory_max: 1 << 20,
+            };
+            let engine = crate::Engine::new(config).unwrap();
+            let compiler = Compiler::new(&config).unwrap();
+            assert_eq!(engine.cache_key(b"a"), compiler.cache_key(b"a"));
+            assert_ne!(engine.cache_key(b"a"), engine.cache_key(b"b"));
+            keys.push(engine.cache_key(b"a"));
+        }
+        assert_ne!(keys[0], keys[1]);
     }
 }

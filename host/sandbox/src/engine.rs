@@ -8,11 +8,13 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::hex;
+use crate::limits::TABLE_ELEMENTS;
 
 /// How often a running guest is looked at; also the longest that one keeps the others of its thread waiting.
 const EPOCH: Duration = Duration::from_millis(10);
@@ -27,9 +29,28 @@ const MEMORIES: u32 = 2;
 const TABLES: u32 = 16;
 const TABLE_KEEP_RESIDENT: usize = 64 << 10;
 
+/// The machine whose code wasmtime's interpreter runs.
+const INTERPRETED: &str = if cfg!(target_endian = "big") {
+    "pulley64be"
+} else {
+    "pulley64"
+};
+
+/// What runs the modules' code.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EngineKind {
+    /// The processor, which needs memory that is written and then executed.
+    #[default]
+    Native,
+    /// wasmtime's interpreter: a run takes some four times as long, computing ten times; no memory becomes executable.
+    Pulley,
+}
+
 /// What an engine is made for. Compiler and engine must be made from equal values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EngineConfig {
+    /// What runs the code.
+    pub kind: EngineKind,
     /// Calls at one time; more have to wait. Each costs address space, not memory. At least 1.
     pub concurrent_calls: u32,
     /// The largest [`Limits::memory`](crate::Limits::memory) in use, bytes; rounded up to whole 64 KiB pages.
@@ -39,6 +60,7 @@ pub struct EngineConfig {
 impl Default for EngineConfig {
     fn default() -> Self {
         Self {
+            kind: EngineKind::default(),
             concurrent_calls: 32,
             memory_max: 32 << 20,
         }
@@ -47,8 +69,13 @@ impl Default for EngineConfig {
 
 impl EngineConfig {
     /// The settings that compiled code depends on.
-    pub(crate) fn wasmtime(&self) -> Config {
+    pub(crate) fn wasmtime(&self) -> Result<Config, EngineError> {
         let mut config = Config::new();
+        if self.kind == EngineKind::Pulley {
+            config
+                .target(INTERPRETED)
+                .map_err(|error| EngineError::Target(format!("{error:#}")))?;
+        }
         config
             .wasm_component_model(true)
             .wasm_memory64(false)
@@ -60,7 +87,7 @@ impl EngineConfig {
             .memory_guard_size(64 << 10)
             .memory_may_move(false)
             .native_unwind_info(false);
-        config
+        Ok(config)
     }
 
     fn memory_slot(&self) -> u64 {
@@ -77,6 +104,7 @@ impl EngineConfig {
             .max_memories_per_component(MEMORIES)
             .total_tables(calls.saturating_mul(TABLES))
             .max_tables_per_component(TABLES)
+            .table_elements(usize::try_from(TABLE_ELEMENTS).unwrap_or(usize::MAX))
             .total_stacks(calls)
             // A table is small: wiping it is cheaper than giving its pages back, 20 us a call.
             .table_keep_resident(TABLE_KEEP_RESIDENT)
@@ -96,7 +124,7 @@ pub struct Engine {
 impl Engine {
     /// Reserves the address space for all instances and starts the thread that makes guests yield.
     pub fn new(config: EngineConfig) -> Result<Self, EngineError> {
-        let mut settings = config.wasmtime();
+        let mut settings = config.wasmtime()?;
         settings.allocation_strategy(InstanceAllocationStrategy::Pooling(config.pool()));
         let wasmtime = wasmtime::Engine::new(&settings)
             .map_err(|error| EngineError::Reserve(format!("{error:#}")))?;
@@ -146,6 +174,9 @@ pub enum EngineError {
     /// The address space, mostly: each concurrent call reserves its memory limit.
     #[error("cannot reserve memory for modules: {0}")]
     Reserve(String),
+    /// This build of wasmtime has no such engine.
+    #[error("cannot run modules in that way: {0}")]
+    Target(String),
     /// No thread.
     #[error("cannot start the thread that limits modules")]
     Thread(#[source] io::Error),

@@ -39,7 +39,7 @@ pub use bindings::imports::types::{
 };
 pub use cache::{Artifact, CacheError, CompiledCache};
 pub use compile::{CompileError, Compiler};
-pub use engine::{Engine, EngineConfig, EngineError};
+pub use engine::{Engine, EngineConfig, EngineError, EngineKind};
 pub use grant::{Endpoint, Grant, HttpRule, ParseGrantError};
 pub use host::{
     Action, Answer, Broker, CommandEnding, CommandError, CommandOutput, FileError, Host, Level,

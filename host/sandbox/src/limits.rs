@@ -34,17 +34,18 @@ impl Default for Limits {
     }
 }
 
-/// Table elements of a component; each costs the host a pointer. A large Rust guest has some thousands.
-const TABLE_ELEMENTS: usize = 100_000;
+/// Elements of one table; each costs the host a pointer. A large Rust guest has some thousands.
+pub(crate) const TABLE_ELEMENTS: u32 = 100_000;
 
 /// Counts linear memory, refuses what is over the limit, and remembers that it did:
-/// the trap that follows a refused `memory.grow` says only `unreachable`.
+/// the trap that follows a refused `memory.grow` or `table.grow` says only `unreachable`.
 #[derive(Debug)]
 pub(crate) struct MemoryLimiter {
     limit: u64,
     used: u64,
     peak: u64,
     refused: bool,
+    table_refused: bool,
 }
 
 impl MemoryLimiter {
@@ -54,6 +55,7 @@ impl MemoryLimiter {
             used: 0,
             peak: 0,
             refused: false,
+            table_refused: false,
         }
     }
 
@@ -65,6 +67,11 @@ impl MemoryLimiter {
     /// Whether the module asked for more than it may have.
     pub(crate) fn refused(&self) -> bool {
         self.refused
+    }
+
+    /// Whether the module asked for a larger table than it may have.
+    pub(crate) fn table_refused(&self) -> bool {
+        self.table_refused
     }
 }
 
@@ -92,6 +99,8 @@ impl ResourceLimiter for MemoryLimiter {
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        Ok(desired <= TABLE_ELEMENTS)
+        let refused = u32::try_from(desired).map_or(true, |desired| desired > TABLE_ELEMENTS);
+        self.table_refused |= refused;
+        Ok(!refused)
     }
 }

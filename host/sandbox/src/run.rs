@@ -9,6 +9,7 @@ use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
 use crate::bindings::imports::types::{CheckError, Observation};
+use crate::limits::TABLE_ELEMENTS;
 use crate::store::{Call, CpuExceeded};
 use crate::text::clean;
 
@@ -57,6 +58,11 @@ pub enum RunError {
         /// The limit, bytes.
         limit: u64,
     },
+    /// It wanted a larger table than any module may have.
+    TableLimit {
+        /// The limit, elements.
+        limit: u32,
+    },
     /// It handed the host more data at once than it may.
     OutputLimit {
         /// The limit, bytes.
@@ -87,6 +93,7 @@ impl RunError {
             Self::CpuLimit { .. } => "cpu-limit",
             Self::WallLimit { .. } => "wall-limit",
             Self::MemoryLimit { .. } => "memory-limit",
+            Self::TableLimit { .. } => "table-limit",
             Self::OutputLimit { .. } => "output-limit",
             Self::HandleLimit { .. } => "handle-limit",
             Self::Busy => "busy",
@@ -125,6 +132,11 @@ impl RunError {
                 limit: limits.memory,
             };
         }
+        if call.memory.table_refused() {
+            return Self::TableLimit {
+                limit: TABLE_ELEMENTS,
+            };
+        }
         if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) {
             return Self::HandleLimit {
                 limit: limits.handles,
@@ -160,6 +172,9 @@ impl fmt::Display for RunError {
                 "the module wanted more than {} KiB of memory",
                 limit >> 10
             ),
+            Self::TableLimit { limit } => {
+                write!(f, "the module wanted a table of more than {limit} elements")
+            }
             Self::OutputLimit { limit } => write!(
                 f,
                 "the module handed over more than {} KiB at once",

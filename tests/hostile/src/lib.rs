@@ -8,13 +8,21 @@
 //! * `pinger` and `resolver`: checks that send echo requests, and ask for names.
 //! * `served`: a check that has the broker read files and run commands.
 //! * `early`: a check that wants `dns`, which the tests rename to a capability of a later version.
+//! * `mistyped`: a check whose functions have the contract's names and other types.
+//! * `table`: a check whose table grows without end, made from text ([`text`]).
 //! * `hook`: a hook that runs a job on a unit.
 //! * `talker`: a check that talks to servers, over streams as its `steps` say, and by datagrams.
 //! * `link`: a check that looks at an interface and has paths watched.
 //! * `author`: a check written with the SDK: no process called `name` runs.
 
+mod pad;
+mod text;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+pub use pad::pad;
+pub use text::componentize;
 
 const TARGET: &str = "wasm32-wasip2";
 
@@ -49,9 +57,9 @@ impl Guests {
             status.success(),
             "the guests do not build; is the target {TARGET} installed?"
         );
-        Self {
-            release: target.join(TARGET).join("release"),
-        }
+        let release = target.join(TARGET).join("release");
+        text::write(&release.join("table.wasm"), text::TABLE);
+        Self { release }
     }
 
     /// The file of a guest's component, as its linker wrote it.

@@ -4,6 +4,7 @@
 //! * [`Netns`]: a host that is only a network stack, for tests that need no more than a process in it.
 //! * [`Host`]: a host with systemd, journal and D-Bus, booted from an overlay of this machine's file system.
 //! * [`Capture`]: every frame on a segment, decoded by Wireshark's dissectors: a second opinion on what we send.
+//! * [`Account`]: what processes cost, with all that they start.
 //! * [`scenario`]: two hosts with one shared address, and the play the project exists for.
 //!
 //! Everything cleans up when it is dropped, also when a test panics. What a killed process leaves behind is found by
@@ -11,6 +12,7 @@
 //!
 //! Needs root, and the programs that [`require()`] names.
 
+mod account;
 mod address_watch;
 mod capture;
 mod command;
@@ -25,6 +27,7 @@ mod segment;
 mod sweep;
 mod wait;
 
+pub use account::Account;
 pub use address_watch::{AddressChange, AddressWatch};
 pub use capture::frame::{
     Advertisement, Arp, Checksum, Frame, Ip, NeighbourAdvertisement, Payload,

@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime};
 use std::{fs, panic};
 
 use lab::{
-    Error, Host, HostProcess, JournalEvent, Netns, Payload, Segment, Signal, UnitState, wait_until,
+    Account, Error, Host, HostProcess, JournalEvent, Netns, Payload, Segment, Signal, UnitState,
+    wait_until,
 };
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -57,6 +58,24 @@ fn two_hosts_are_two_hosts() {
     assert_eq!(exporter(&first), None);
     assert_eq!(second.unit_state(UNIT).unwrap(), UnitState::Active);
     assert!(exporter(&second).is_some());
+}
+
+#[test]
+fn an_account_has_what_its_processes_and_their_children_cost() {
+    // The shell that computes has ended when the other one speaks.
+    const COMPUTE: &str =
+        "sh -c 'i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done'; echo done; sleep 3600";
+    let host = Netns::new("spender").unwrap();
+    let [account, other] = ["account", "other"].map(|label| Account::new(label).unwrap());
+    assert_eq!(account.processor_time().unwrap(), Duration::ZERO);
+    let process = account.spawn(&host, &["sh", "-c", COMPUTE]).unwrap();
+    process.wait_for_log(LIMIT, "done").unwrap();
+    let spent = account.processor_time().unwrap();
+    assert!(spent > Duration::from_millis(20), "{spent:?}");
+    let memory = account.memory().unwrap();
+    assert!((10 << 10..10 << 20).contains(&memory), "{memory} bytes");
+    assert_eq!(other.processor_time().unwrap(), Duration::ZERO);
+    assert_eq!(other.memory().unwrap(), 0);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use super::group::{self, GroupDraft};
 use super::instance::peers::PeersDraft;
 use super::instance::track::{InterfaceDraft, TrackDraft};
 use super::instance::{AddressDraft, InstanceDraft, NotifyDraft, Scenery};
-use super::model::{Check, Cluster, Group, Hook, Instance, InterfaceTrack, Notify, Track};
+use super::model::{Check, Cluster, Group, Hook, Instance, InterfaceTrack, Notify, Sandbox, Track};
 use super::module::{self, Modules};
 use super::names::Names;
 use super::nodes::{Nodes, bare};
@@ -29,8 +29,9 @@ const ROOT: Keys = Keys {
         "instances",
         "sync-groups",
         "modules",
+        "sandbox",
     ],
-    later: &["sandbox", "http"],
+    later: &["http"],
 };
 
 const INSTANCE_EXAMPLE: &str = "add at least:\n\
@@ -51,6 +52,7 @@ pub(super) struct Draft {
     pub(super) instances: Vec<InstanceDraft>,
     pub(super) groups: Vec<GroupDraft>,
     keys: Option<Vec<PublicKey>>,
+    sandbox: Option<Sandbox>,
 }
 
 /// The keys of `[modules]` alone.
@@ -104,6 +106,7 @@ impl Draft {
             instance_names,
             groups,
             keys: module::read_keys(&root),
+            sandbox: Sandbox::read(&root),
         };
         for group in &draft.groups {
             group.extend(&mut draft.instances, &draft.instance_names);
@@ -159,6 +162,7 @@ impl Draft {
             instances,
             groups,
             keys,
+            sandbox: self.sandbox?,
         })
     }
 

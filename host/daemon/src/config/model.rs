@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use vrrp_linux::netlink::{Address, Route, Rule};
+use vrrp_sandbox::EngineKind;
 
 use crate::store::{Digest, PublicKey, Reference};
 
@@ -29,6 +30,15 @@ pub(crate) struct Cluster {
     pub(crate) groups: Vec<Group>,
     /// `[modules]`: who may sign modules from a registry; anybody or nobody when empty.
     pub(crate) keys: Vec<PublicKey>,
+    /// How modules are run.
+    pub(crate) sandbox: Sandbox,
+}
+
+/// `[sandbox]`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sandbox {
+    /// What runs the modules' code; native.
+    pub(crate) engine: EngineKind,
 }
 
 /// What a module is for.

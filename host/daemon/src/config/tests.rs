@@ -12,6 +12,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use serde_json::json;
 use vrrp::{Authentication, Key, Mode, OnError, OnFail, Password, Version};
+use vrrp_sandbox::EngineKind;
 
 use super::model::Limits;
 use super::report::Severity;
@@ -248,6 +249,8 @@ fn every_key_is_read() {
     );
     assert_eq!(hook.module.allow, Some(Vec::new()));
     assert_eq!(hook.module.timeout, Duration::from_secs(5));
+
+    assert_eq!(cluster.sandbox.engine, EngineKind::Pulley);
 
     let [four, two] = &cluster.instances[..] else {
         panic!("two instances");

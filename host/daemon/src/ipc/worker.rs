@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use vrrp_sandbox::Trigger;
+use vrrp_sandbox::{EngineConfig, Trigger};
 
 use super::Passed;
 use super::core::{OutcomeDef, StateDef};
@@ -16,9 +16,9 @@ pub(crate) enum ToWorker {
     Check(ModuleSetup, Schedule),
     /// A hook; numbered from 0 in the order of arrival.
     Hook(ModuleSetup),
-    /// The set-up is complete: load everything with an engine for memories of this many bytes, which the
-    /// components were compiled for, and answer with [`FromWorker::Loaded`].
-    Load { memory_max: u64 },
+    /// The set-up is complete: load everything with this engine, which the components were compiled for, and answer with
+    /// [`FromWorker::Loaded`].
+    Load { engine: EngineConfig },
     /// Begin to run the checks.
     Start,
     /// Run every check now, whatever its interval: the router has forgotten the verdicts.

@@ -28,7 +28,7 @@ const WALL_MAX: Duration = Duration::from_secs(180);
 #[derive(Debug, Serialize, Deserialize)]
 struct Request {
     cache: PathBuf,
-    memory_max: u64,
+    engine: EngineConfig,
     modules: Vec<Source>,
 }
 
@@ -55,12 +55,12 @@ pub(crate) fn cache_dir(state_dir: &Path) -> PathBuf {
 /// When the child cannot be run or does not answer.
 pub(super) async fn compile(
     state_dir: &Path,
-    memory_max: u64,
+    engine: EngineConfig,
     sources: &[ModuleSource],
 ) -> Result<Compiled, Failure> {
     let request = Request {
         cache: cache_dir(state_dir),
-        memory_max,
+        engine,
         modules: sources
             .iter()
             .map(|source| match source {
@@ -113,11 +113,7 @@ pub(crate) fn child() -> Result<(), Failure> {
         .map_err(Failure::internal)?;
     let request: Request = serde_json::from_slice(&text)
         .map_err(|_| Failure::internal("this role is started by vrrp-host itself, not by hand"))?;
-    let config = EngineConfig {
-        memory_max: request.memory_max,
-        ..EngineConfig::default()
-    };
-    let compiler = Compiler::new(&config).map_err(Failure::internal)?;
+    let compiler = Compiler::new(&request.engine).map_err(Failure::internal)?;
     let cache = CompiledCache::new(&request.cache);
     let store = Store::in_folder(&request.cache);
     let compiled: Compiled = request

@@ -132,7 +132,7 @@ pub(super) async fn compile_modules(
     .await
     .map_err(Failure::internal)?;
     let (found, _): (Vec<_>, Vec<_>) = found.into_iter().unzip();
-    let compiled = compile::compile(&options.state_dir, setup.memory_max(), &found).await?;
+    let compiled = compile::compile(&options.state_dir, setup.engine(), &found).await?;
     let compiled = compiled
         .into_iter()
         .map(|result| result.map_err(Refused::from));
@@ -176,7 +176,7 @@ pub(super) fn send_setup(worker: &Child<ToWorker>, setup: &Setup, keys: &[String
         worker.send(ToWorker::Hook(module_setup(&hook.name, &hook.module, key)));
     }
     worker.send(ToWorker::Load {
-        memory_max: setup.memory_max(),
+        engine: setup.engine(),
     });
 }
 

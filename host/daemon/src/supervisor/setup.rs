@@ -6,6 +6,7 @@ use std::num::NonZeroU8;
 use std::time::Duration;
 
 use vrrp_linux::netlink::Object;
+use vrrp_sandbox::{EngineConfig, EngineKind};
 
 use crate::config::{Check, Cluster, Group, Hook, Instance, Module, ModuleSource, NotifyOn};
 use crate::ipc::{
@@ -24,6 +25,7 @@ pub(super) struct Setup {
     pub(super) hooks: Vec<Hook>,
     pub(super) instances: Vec<InstancePlan>,
     pub(super) groups: Vec<GroupPlan>,
+    engine: EngineKind,
     /// The address that the file gives this node.
     pub(super) address: Option<IpAddr>,
     /// Those of the other nodes.
@@ -112,6 +114,7 @@ impl Setup {
                 .collect(),
             instances,
             groups,
+            engine: cluster.sandbox.engine,
             address: cluster.nodes.get(&cluster.node).copied().flatten(),
             peers: others.filter_map(|(_, address)| *address).collect(),
             keys: cluster.keys.clone(),
@@ -135,12 +138,16 @@ impl Setup {
         }
     }
 
-    /// The largest memory limit, bytes. Compiler and worker have to agree on it: compiled code depends on it.
-    pub(super) fn memory_max(&self) -> u64 {
-        let default = vrrp_sandbox::EngineConfig::default().memory_max;
-        self.modules()
-            .map(|module| module.limits.memory)
-            .fold(default, u64::max)
+    /// What the modules run on, with room for the largest memory limit. Compiler and worker have to agree on it: compiled
+    /// code depends on it.
+    pub(super) fn engine(&self) -> EngineConfig {
+        let default = EngineConfig::default();
+        let limits = self.modules().map(|module| module.limits.memory);
+        EngineConfig {
+            kind: self.engine,
+            memory_max: limits.fold(default.memory_max, u64::max),
+            ..default
+        }
     }
 
     /// The shared addresses to which no packets are accepted (RFC 9568 §6.1, `Accept_Mode`): an owner always accepts them.

@@ -1,5 +1,7 @@
 //! Loading modules, and calling hooks.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -34,17 +36,13 @@ pub(super) struct Loaded {
 /// Loads and tries every module; each failure is told, not only the first.
 pub(super) async fn load(
     cache: &CompiledCache,
-    memory_max: u64,
+    engine: EngineConfig,
     requests: &Arc<Requests>,
     pings: &Arc<Pings>,
     setup: Setup,
 ) -> Loaded {
     let mut loaded = Loaded::default();
-    let config = EngineConfig {
-        memory_max,
-        ..EngineConfig::default()
-    };
-    let engine = match Engine::new(config) {
+    let engine = match Engine::new(engine) {
         Ok(engine) => engine,
         Err(error) => {
             loaded.failures.push(LoadFailure {
@@ -62,6 +60,7 @@ pub(super) async fn load(
         requests,
         processes: Arc::default(),
         pings,
+        artifacts: RefCell::default(),
     };
     for ((module, schedule), index) in setup.checks.iter().zip(0..) {
         match loader.check(module, index).await {
@@ -92,6 +91,8 @@ struct Loader<'a> {
     requests: &'a Arc<Requests>,
     processes: Arc<Processes>,
     pings: &'a Arc<Pings>,
+    /// By their keys: a hundred checks of one module have its code once.
+    artifacts: RefCell<HashMap<String, Artifact>>,
 }
 
 impl Loader<'_> {
@@ -136,9 +137,17 @@ impl Loader<'_> {
     }
 
     fn artifact(&self, module: &ModuleSetup, place: Place) -> Result<Artifact, Vec<LoadFailure>> {
-        self.cache
+        if let Some(artifact) = self.artifacts.borrow().get(&module.key) {
+            return Ok(artifact.clone());
+        }
+        let artifact = self
+            .cache
             .load(&module.key)
-            .map_err(|error| vec![place.failure(None, chain(&error))])
+            .map_err(|error| vec![place.failure(None, chain(&error))])?;
+        self.artifacts
+            .borrow_mut()
+            .insert(module.key.clone(), artifact.clone());
+        Ok(artifact)
     }
 
     fn sandbox_setup(

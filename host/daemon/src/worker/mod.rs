@@ -21,7 +21,7 @@ use tracing::{debug, warn};
 use vrrp_linux::icmp::EchoSockets;
 use vrrp_linux::process::{ProcConnector, ProcessWatcher};
 use vrrp_linux::{rights, role};
-use vrrp_sandbox::{CompiledCache, HookModule, Trigger};
+use vrrp_sandbox::{CompiledCache, EngineConfig, HookModule, Trigger};
 
 use crate::cli::Options;
 use crate::exit::Failure;
@@ -141,7 +141,7 @@ impl Worker {
         match message {
             ToWorker::Check(module, schedule) => self.setup.checks.push((module, schedule)),
             ToWorker::Hook(module) => self.setup.hooks.push(module),
-            ToWorker::Load { memory_max } => self.load(memory_max).await,
+            ToWorker::Load { engine } => self.load(engine).await,
             ToWorker::Start => self.start(),
             ToWorker::RunAll => self.checks.iter().for_each(RunningCheck::run_now),
             ToWorker::State { instance, state } => {
@@ -156,7 +156,7 @@ impl Worker {
         }
     }
 
-    async fn load(&mut self, memory_max: u64) {
+    async fn load(&mut self, engine: EngineConfig) {
         let setup = std::mem::take(&mut self.setup);
         let Loaded {
             checks,
@@ -164,7 +164,7 @@ impl Worker {
             failures,
             check_needs,
             hook_needs,
-        } = load::load(&self.cache, memory_max, &self.requests, &self.pings, setup).await;
+        } = load::load(&self.cache, engine, &self.requests, &self.pings, setup).await;
         self.checks = checks;
         self.hooks = hooks;
         self.tell(FromWorker::Loaded {

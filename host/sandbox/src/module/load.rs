@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use serde_json::Value;
 use tokio::time::timeout;
 use wasmtime::component::{Component, InstancePre, Linker};
@@ -105,7 +106,7 @@ async fn load<R: Role>(
     }
     let component = artifact
         .component(engine)
-        .map_err(|error| LoadError::ArtifactIncompatible(format!("{error:#}")))?;
+        .map_err(|error| unusable(&error))?;
     interface::check_exports::<R>(engine, &component)?;
     let imports = Imports::read(engine, &component)?;
     let missing = imports.not_opened_by(setup.grants.classes().as_deref());
@@ -143,6 +144,14 @@ async fn load<R: Role>(
         metadata,
         plan,
     })
+}
+
+/// Why code that was compiled cannot be run. The system has a say only where memory becomes executable.
+fn unusable(error: &wasmtime::Error) -> LoadError {
+    match error.downcast_ref() {
+        Some(&(Errno::ACCESS | Errno::PERM)) => LoadError::NotExecutable,
+        _ => LoadError::ArtifactIncompatible(format!("{error:#}")),
+    }
 }
 
 impl Grants {

@@ -248,7 +248,7 @@ async fn an_interface_is_there_for_its_grants_only() {
     }
 }
 
-fn transition() -> Transition {
+pub(crate) fn transition() -> Transition {
     Transition {
         instance: "VI_1".to_owned(),
         virtual_router_id: 251,

@@ -55,6 +55,28 @@ async fn an_endless_loop_ends_and_others_go_on() {
 }
 
 #[tokio::test]
+async fn a_storm_of_host_calls_is_computing_and_costs_the_host_nothing_more() {
+    let limits = Limits {
+        cpu: Duration::from_millis(300),
+        ..patient()
+    };
+    let host = TestHost::new();
+    let check = try_check(&host, "hostile", doing("storm"), Grants::FromConfig, limits)
+        .await
+        .unwrap();
+    let report = run(&check).await;
+    assert_eq!(
+        report.outcome,
+        Err(RunError::CpuLimit { limit: limits.cpu })
+    );
+    let cpu = report.usage.cpu;
+    assert!(cpu < limits.cpu + Duration::from_millis(200), "{cpu:?}");
+    let lines = host.lines(LogSource::Module).len();
+    let seconds = report.usage.wall.as_secs_f64();
+    assert!(lines as f64 <= 21.0 + 20.0 * seconds, "{lines} lines");
+}
+
+#[tokio::test]
 async fn waiting_is_not_computing() {
     let limits = Limits {
         cpu: Duration::from_millis(50),
@@ -103,6 +125,35 @@ async fn memory_ends_where_the_limit_is() {
         report.usage.memory_peak > 2 << 20 && report.usage.memory_peak <= 4 << 20,
         "{:?}",
         report.usage
+    );
+}
+
+#[tokio::test]
+async fn a_table_ends_where_the_limit_is() {
+    let host = TestHost::new();
+    let error = run(&check(&host, "table", doing("")).await)
+        .await
+        .outcome
+        .unwrap_err();
+    assert_eq!(error, RunError::TableLimit { limit: 100_000 });
+    assert_eq!(error.kind(), "table-limit");
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_text_are_a_crash_of_the_module_only() {
+    let told = "the module crashed: invalid utf-8 sequence of 1 bytes from index 4";
+    assert_eq!(outcome("garble", patient()).await.to_string(), told);
+    assert_eq!(
+        outcome("garble log", patient()).await.to_string(),
+        format!("{told} in hostile::vrrp_host::plugin::log::write")
+    );
+}
+
+#[tokio::test]
+async fn reading_where_no_memory_is_is_a_crash_of_the_module_only() {
+    assert_eq!(
+        outcome("overrun", patient()).await.to_string(),
+        "the module crashed: out of bounds memory access in hostile::overrun"
     );
 }
 

@@ -2,10 +2,13 @@
 
 use serde_json::json;
 use vrrp_sandbox::{
-    CompileError, Compiler, EngineConfig, Grants, Limits, LoadError, Outline, Trigger,
+    CompileError, Compiler, EngineConfig, EngineKind, Grants, Limits, LoadError, Outline, Trigger,
 };
 
-use crate::support::{TestHost, artifact, doing, engine, listed, patient, setup, try_check, wasm};
+use crate::support::{
+    TestHost, artifact, doing, engine, engine_config, listed, patient, setup, summary, try_check,
+    wasm,
+};
 
 async fn refused(guest: &str, config: serde_json::Value, grants: Grants) -> LoadError {
     try_check(&TestHost::new(), guest, config, grants, patient())
@@ -117,6 +120,38 @@ async fn a_hook_is_not_a_check() {
 }
 
 #[tokio::test]
+async fn functions_of_other_types_than_the_contract_has_are_told() {
+    let text = refused("mistyped", json!({}), Grants::FromConfig)
+        .await
+        .to_string();
+    assert_eq!(
+        text,
+        "the module cannot export the functions of the contract"
+    );
+}
+
+#[tokio::test]
+async fn a_large_component_loads_while_it_is_not_too_large() {
+    let config = engine_config();
+    let compiler = Compiler::new(&config).unwrap();
+    let too_large = hostile::pad(&wasm("hostile"), (32 << 20) + 1);
+    assert_eq!(
+        compiler.compile(&too_large).unwrap_err().to_string(),
+        "the module has 33554433 bytes, more than the 33554432 that are allowed"
+    );
+    let large = hostile::pad(&wasm("hostile"), 30 << 20);
+    let folder = tempfile::tempdir().unwrap();
+    let cache = vrrp_sandbox::CompiledCache::new(folder.path());
+    let key = compiler.cache_key(&large);
+    cache
+        .store(&key, &compiler.compile(&large).unwrap())
+        .unwrap();
+    let setup = setup(&TestHost::new(), doing(""), Grants::FromConfig, patient());
+    let check = engine().load_check(&cache.load(&key).unwrap(), setup).await;
+    assert_eq!(summary(&check.unwrap()).await, "fine");
+}
+
+#[tokio::test]
 async fn errors_in_the_config_keep_their_pointer() {
     let error = refused(
         "hostile",
@@ -150,7 +185,7 @@ async fn a_limit_beyond_the_engine_is_refused() {
 #[test]
 fn a_component_that_was_cut_off_is_refused() {
     let whole = wasm("early");
-    let compiler = Compiler::new(&EngineConfig::default()).unwrap();
+    let compiler = Compiler::new(&engine_config()).unwrap();
     // None of these is between two sections: what such a cut leaves is a component, which exports nothing.
     for length in [9, 15, whole.len() / 2, whole.len() - 1] {
         let outcome = compiler.compile(&whole[..length]);
@@ -163,28 +198,38 @@ fn a_component_that_was_cut_off_is_refused() {
 
 #[tokio::test]
 async fn code_compiled_for_another_engine_is_refused() {
-    let other = EngineConfig {
+    let ours = engine_config();
+    let smaller = EngineConfig {
         memory_max: 1 << 20,
-        ..EngineConfig::default()
+        ..ours
+    };
+    let of_the_other_kind = EngineConfig {
+        kind: match ours.kind {
+            EngineKind::Native => EngineKind::Pulley,
+            EngineKind::Pulley => EngineKind::Native,
+        },
+        ..ours
     };
     let wasm = wasm("early");
-    let compiler = Compiler::new(&other).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let cache = vrrp_sandbox::CompiledCache::new(folder.path());
-    let key = compiler.cache_key(&wasm);
-    assert_ne!(key, engine().cache_key(&wasm));
-    cache
-        .store(&key, &compiler.compile(&wasm).unwrap())
-        .unwrap();
-    let setup = setup(&TestHost::new(), doing(""), Grants::FromConfig, patient());
-    let error = engine()
-        .load_check(&cache.load(&key).unwrap(), setup)
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(error, LoadError::ArtifactIncompatible(_)),
-        "{error:?}"
-    );
+    for other in [smaller, of_the_other_kind] {
+        let compiler = Compiler::new(&other).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let cache = vrrp_sandbox::CompiledCache::new(folder.path());
+        let key = compiler.cache_key(&wasm);
+        assert_ne!(key, engine().cache_key(&wasm), "{other:?}");
+        cache
+            .store(&key, &compiler.compile(&wasm).unwrap())
+            .unwrap();
+        let setup = setup(&TestHost::new(), doing(""), Grants::FromConfig, patient());
+        let error = engine()
+            .load_check(&cache.load(&key).unwrap(), setup)
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(error, LoadError::ArtifactIncompatible(_)),
+            "{other:?}: {error:?}"
+        );
+    }
 }
 
 #[test]

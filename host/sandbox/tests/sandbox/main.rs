@@ -14,3 +14,4 @@ mod stream;
 mod support;
 mod tls;
 mod udp;
+mod versions;

@@ -12,16 +12,29 @@ use hostile::Guests;
 use serde_json::{Value, json};
 use vrrp_sandbox::{
     Action, Answer, Artifact, Broker, CheckModule, CommandEnding, CommandError, CommandOutput,
-    CompiledCache, Compiler, Engine, EngineConfig, FileError, Grant, Grants, HookModule, Host,
-    Limits, LinkError, LinkInfo, LinkTable, LoadError, LogLine, LogSource, NetError, PingError,
-    Pinger, ProcessError, ProcessInfo, ProcessTable, RunContext, RunReport, Sample, Setup,
-    SystemdError, Unit,
+    CompiledCache, Compiler, Engine, EngineConfig, EngineKind, FileError, Grant, Grants,
+    HookModule, Host, Limits, LinkError, LinkInfo, LinkTable, LoadError, LogLine, LogSource,
+    NetError, PingError, Pinger, ProcessError, ProcessInfo, ProcessTable, RunContext, RunReport,
+    Sample, Setup, SystemdError, Unit,
 };
 
 /// The engine of all tests.
 pub(crate) fn engine() -> &'static Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
-    ENGINE.get_or_init(|| Engine::new(EngineConfig::default()).expect("an engine"))
+    ENGINE.get_or_init(|| Engine::new(engine_config()).expect("an engine"))
+}
+
+/// Of the kind that the environment names: the tests hold for each, and CI runs them once with each.
+pub(crate) fn engine_config() -> EngineConfig {
+    let kind = match std::env::var("VRRP_SANDBOX_ENGINE").as_deref() {
+        Err(_) | Ok("native") => EngineKind::Native,
+        Ok("pulley") => EngineKind::Pulley,
+        Ok(other) => panic!("VRRP_SANDBOX_ENGINE is native or pulley, not {other}"),
+    };
+    EngineConfig {
+        kind,
+        ..EngineConfig::default()
+    }
 }
 
 /// A guest's component, as its linker wrote it.
@@ -54,7 +67,7 @@ pub(crate) fn artifact(guest: &str) -> Artifact {
         let folder = tempfile::tempdir().unwrap();
         let cache = CompiledCache::new(folder.path());
         let wasm = wasm(guest);
-        let compiler = Compiler::new(&EngineConfig::default()).unwrap();
+        let compiler = Compiler::new(&engine_config()).unwrap();
         let key = compiler.cache_key(&wasm);
         cache
             .store(&key, &compiler.compile(&wasm).unwrap())

@@ -10,6 +10,12 @@ pub enum LoadError {
     /// The compiled form is of another wasmtime or other settings. Compiling again helps.
     #[error("the compiled module does not fit this version of vrrp-host: {0}")]
     ArtifactIncompatible(String),
+    /// What runs this process allows no memory that was written to be executed.
+    #[error(
+        "nothing in this process may become executable (MemoryDenyWriteExecute= of the service, or a policy like it), \
+         which native code needs; write `engine = \"pulley\"` under [sandbox]"
+    )]
+    NotExecutable,
     /// wasmtime cannot link it.
     #[error("the module does not follow the contract: {0}")]
     InvalidComponent(String),

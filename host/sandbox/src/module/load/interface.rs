@@ -5,13 +5,33 @@ use wasmtime::component::types::ComponentItem;
 
 use super::LoadError;
 use crate::Engine;
-use crate::capability::{Capability, Link};
+use crate::capability::{CAPABILITIES, Capability, Link};
 use crate::grant::GrantClass;
 use crate::module::Role;
 
 const PACKAGE: &str = "vrrp-host:plugin";
-/// Patch versions only add, so they go together; see `wit/plugin.wit`.
-const VERSION: &str = "0.1.";
+
+/// A minor version of the contract. Patch versions only add, so they go together; see `wit/README.md`.
+struct Contract {
+    version: &'static str,
+    capabilities: &'static [Capability],
+}
+
+/// The versions that this host has, newest first: the last two. An interface is linked under its full name, so a component
+/// gets those of the version it was built for, and each version has capabilities and roles of its own.
+const CONTRACTS: &[Contract] = &[Contract {
+    version: "0.1.",
+    capabilities: CAPABILITIES,
+}];
+
+/// `0.1.x`, for messages.
+fn versions() -> String {
+    let versions: Vec<_> = CONTRACTS
+        .iter()
+        .map(|contract| format!("{}x", contract.version))
+        .collect();
+    versions.join(" and ")
+}
 
 /// What the standard libraries of the guests' languages want. All of it is there, and none of it leads anywhere.
 const WASI: [&str; 6] = [
@@ -41,8 +61,16 @@ impl<'a> Name<'a> {
         })
     }
 
-    fn is_ours(&self) -> bool {
-        self.package == PACKAGE && self.version.starts_with(VERSION)
+    /// The version of the contract that it is of; `None` for one that this host does not have.
+    fn contract(&self) -> Option<&'static Contract> {
+        CONTRACTS
+            .iter()
+            .find(|contract| self.package == PACKAGE && self.version.starts_with(contract.version))
+    }
+
+    fn capability(&self) -> Option<&'static Capability> {
+        let mut capabilities = self.contract()?.capabilities.iter();
+        capabilities.find(|capability| capability.interface == self.interface)
     }
 }
 
@@ -64,10 +92,10 @@ impl Imports {
             }) {
                 continue;
             }
-            let Some(name) = name.filter(Name::is_ours) else {
+            let Some(name) = name.filter(|name| name.contract().is_some()) else {
                 return Err(unknown(import));
             };
-            let known = Capability::find(name.interface);
+            let known = name.capability();
             let Some(capability) = known.filter(|capability| capability.link.is_some()) else {
                 return Err(LoadError::UnavailableImport {
                     import: import.to_owned(),
@@ -98,7 +126,7 @@ impl Imports {
     /// How a grant for `import` is written.
     pub(super) fn grant_form(import: &str) -> &'static str {
         Name::parse(import)
-            .and_then(|name| Capability::find(name.interface))
+            .and_then(|name| name.capability())
             .and_then(|capability| capability.granted_by.first())
             .map_or("", |class| class.form())
     }
@@ -125,16 +153,13 @@ pub(super) fn check_exports<R: Role>(
         let Some(name) = Name::parse(export).filter(|name| name.package == PACKAGE) else {
             continue;
         };
-        match (name.interface, name.is_ours()) {
+        match (name.interface, name.contract().is_some()) {
             (interface, true) if interface == R::EXPORT => return Ok(()),
             ("checker", true) => other = Some("it is a check".to_owned()),
             ("notifier", true) => other = Some("it is a hook".to_owned()),
             (_, true) => {}
             (_, false) => {
-                let version = name.version;
-                other = Some(format!(
-                    "it is built for version {version} of {PACKAGE}, this is {VERSION}x"
-                ));
+                other = Some(built_for(&name));
             }
         }
     }
@@ -144,12 +169,14 @@ pub(super) fn check_exports<R: Role>(
     })
 }
 
+fn built_for(name: &Name<'_>) -> String {
+    let (version, ours) = (name.version, versions());
+    format!("it is built for version {version} of {PACKAGE}, this is {ours}")
+}
+
 fn unknown(import: &str) -> LoadError {
     let hint = match Name::parse(import) {
-        Some(name) if name.package == PACKAGE => Some(format!(
-            "it is built for version {} of {PACKAGE}, this is {VERSION}x",
-            name.version
-        )),
+        Some(name) if name.package == PACKAGE => Some(built_for(&name)),
         Some(name) if name.package == "wasi:http" => {
             Some(format!("its author can use {PACKAGE}/http"))
         }

@@ -67,6 +67,8 @@ fn act(what: &str, context: &RunContext) -> Result<Observation, CheckError> {
                 std::hint::black_box(&eaten);
             }
         }
+        "overrun" => return ok(overrun().to_string()),
+        "storm" => storm(),
         "panic" => panic_here(),
         "exit" => std::process::exit(3),
         "recurse" => return ok(recurse(1).to_string()),
@@ -83,6 +85,8 @@ fn act(what: &str, context: &RunContext) -> Result<Observation, CheckError> {
             print!("unfinished");
             std::io::Write::flush(&mut std::io::stdout()).unwrap();
         }
+        "garble" => return ok(garbled()),
+        "garble log" => log::write(log::Level::Info, &garbled(), &[]),
         "shout" => log::write(log::Level::Info, &"x".repeat(4 << 20), &[]),
         "big summary" => return ok("y".repeat(4 << 20)),
         "long summary" => {
@@ -147,6 +151,31 @@ fn ok(summary: String) -> Result<Observation, CheckError> {
         weight: None,
         facts: Vec::new(),
     })
+}
+
+/// Computes next to nothing itself, and has the host work for it.
+fn storm() -> ! {
+    let labels = [("of".to_owned(), "a storm".to_owned())];
+    loop {
+        let now = clock::monotonic_ns();
+        log::write(log::Level::Info, "and again", &labels);
+        metrics::gauge("storm_clock", &labels, now as f64);
+        _ = state::put("now", &now.to_le_bytes());
+    }
+}
+
+/// Text that is none.
+fn garbled() -> String {
+    // SAFETY: none; a guest can hand over any bytes.
+    unsafe { String::from_utf8_unchecked(b"fine\xff\xfe".to_vec()) }
+}
+
+/// Reads where no memory is.
+#[inline(never)]
+fn overrun() -> u8 {
+    let beyond = std::hint::black_box(usize::MAX - 64) as *const u8;
+    // SAFETY: none; a guest can read anywhere.
+    unsafe { beyond.read_volatile() }
 }
 
 fn spin() -> ! {
