@@ -84,6 +84,14 @@ fn check_failover(side: &Side) {
 
     assert_reached(side, &third, &first);
     assert!(is_up(&stage.first, side.macvlan));
+    // RFC 9568 §7.4: no interface identifier is made from the virtual MAC.
+    let show = ["ip", "-brief", "address", "show", "dev", side.macvlan];
+    let addresses = stage.first.run(&show).unwrap();
+    assert!(
+        addresses.contains(&side.shared[0].to_string()),
+        "{addresses}"
+    );
+    assert!(!addresses.contains("5eff:fe"), "{addresses}");
     // A Backup discards what a switch sends to the virtual MAC by mistake.
     assert!(!is_up(&stage.second, side.macvlan));
 
