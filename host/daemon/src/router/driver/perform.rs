@@ -125,7 +125,8 @@ impl Driver {
     fn advertise(&mut self, advertise: &Advertise) {
         self.sources.insert(advertise.instance, advertise.source);
         let now = clock::wall();
-        let datagram = self.signer.datagram(advertise, now);
+        self.datagram.clear();
+        self.signer.write(advertise, now, &mut self.datagram);
         // Told first: should this process die after the next line, the supervisor signs after it, and could not know this
         // from the clock.
         let position = self.setup.position(advertise.instance);
@@ -148,7 +149,7 @@ impl Driver {
         let mac = self.setup.instance(advertise.instance);
         let mac = mac.and_then(InstanceSetup::mac);
         let addresses = (advertise.source, advertise.destination);
-        if let Err(error) = interface.send(mac, addresses, &datagram) {
+        if let Err(error) = interface.send(mac, addresses, &self.datagram) {
             // The peers will notice the silence; the link event that explains it is on its way.
             debug!(interface = interface.name, %error, "sending an advertisement failed");
         }
