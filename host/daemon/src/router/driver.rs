@@ -3,6 +3,7 @@
 mod open;
 mod perform;
 mod reload;
+mod strangers;
 mod wait;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,8 +25,10 @@ use super::interfaces::Interfaces;
 use super::primary;
 use super::setup::{Incoming, Piece, Setup};
 use super::status;
+use super::strangers::Strangers;
 use super::virtual_macs::VirtualMacs;
 use crate::ipc::{Channel, FromRouter, Outbox, RecvError, StartFailure, ToRouter};
+use crate::lateness::Lateness;
 
 /// Events of one source that are fed before the others get their turn.
 const BATCH: usize = 64;
@@ -59,6 +62,8 @@ pub(super) struct Driver {
     /// Addresses, routes and rules that the kernel still has for us.
     configured: BTreeSet<Object>,
     discards: Discards,
+    strangers: Strangers,
+    lateness: Lateness,
     channel: Channel,
     outbox: Outbox,
     terminate: UnixStream,
@@ -92,6 +97,8 @@ impl Driver {
                 datagram: Vec::new(),
                 configured: BTreeSet::new(),
                 discards: Discards::default(),
+                strangers: Strangers::default(),
+                lateness: Lateness::default(),
                 channel,
                 outbox: Outbox::default(),
                 terminate,
@@ -143,6 +150,7 @@ impl Driver {
         self.core.handle_timeout(now);
         self.perform(now);
         self.tell_discards(now);
+        self.look_at_strangers(now);
         self.flush();
         Ok(())
     }
@@ -364,7 +372,7 @@ impl Driver {
     }
 
     fn tell_status(&mut self) {
-        for part in status::answer(&self.core, &self.setup) {
+        for part in status::answer(&self.core, &self.setup, &self.lateness) {
             self.tell(&part);
         }
     }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tracing::{debug, info, trace, warn};
-use vrrp::{Action, Advertise, InstanceId, Instant};
+use vrrp::{Action, Advertise, Discard, InstanceId, Instant};
 use vrrp_linux::clock;
 use vrrp_linux::netlink::Object;
 
@@ -114,6 +114,9 @@ impl Driver {
                 discard,
             } => {
                 trace!(interface = self.interface_name(interface), %source, %discard, "discarded");
+                if let Discard::VirtualRouterId(1..) = discard {
+                    self.stranger(now, interface, source);
+                }
                 let who = (source, self.setup.is_peer(source));
                 if let Some(line) = self.discards.note(now, interface, who, discard) {
                     line.write(self.interface_name(interface));

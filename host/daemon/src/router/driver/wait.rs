@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use smallvec::SmallVec;
-use vrrp::{Deadline, Instant, Why};
+use vrrp::{Instant, Why};
 use vrrp_linux::clock;
 
 use super::{Driver, RELEASE_GRACE, STALL};
@@ -28,16 +28,23 @@ pub(super) struct Ready {
 
 impl Driver {
     /// Waits until there is something to do. Returns when that is, and what there is to read.
-    pub(super) fn wait(&self) -> io::Result<(Instant, Ready)> {
+    pub(super) fn wait(&mut self) -> io::Result<(Instant, Ready)> {
         let core = self.core.poll_timeout();
         let others = self.stopping.map(|since| since + RELEASE_GRACE);
         let others = others.into_iter().chain(self.discards.deadline());
+        let others = others.chain(self.strangers.deadline());
         let due = others.chain(core.map(|deadline| deadline.at)).min();
         let ready = self.poll(due)?;
         let now = clock::now();
+        let Some(deadline) = core.filter(|deadline| deadline.at <= now) else {
+            return Ok((now, ready));
+        };
+        let late = now.saturating_duration_since(deadline.at);
+        self.lateness.note(late);
         // What has already arrived goes before what is due: after a stall of ours, the advertisement that waits in the socket
         // proves that the Active router lives.
-        if core.is_some_and(|deadline| must_look_again(deadline, now)) {
+        let takes_over = matches!(deadline.why, Why::ActiveDown(_));
+        if takes_over || late >= STALL {
             return Ok((now, self.poll(Some(now))?));
         }
         Ok((now, ready))
@@ -90,10 +97,4 @@ impl Driver {
                 .collect(),
         })
     }
-}
-
-/// Whether what has arrived since the wait was over might make a difference to what is due.
-fn must_look_again(deadline: Deadline, now: Instant) -> bool {
-    let takes_over = matches!(deadline.why, Why::ActiveDown(_));
-    deadline.at <= now && (takes_over || now >= deadline.at + STALL)
 }
