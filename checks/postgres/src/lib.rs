@@ -28,7 +28,7 @@ pub struct Postgres {
     database: String,
     /// TLS: true, or a table with server-name, verify, ca-file, client-certificate-file and client-key-file.
     #[serde(default)]
-    tls: stream::TlsOption,
+    tls: net::TlsOption,
     /// For the whole conversation. The check's own timeout is the upper bound.
     #[serde(default = "default_timeout")]
     timeout: TimeSpan,
@@ -51,7 +51,7 @@ fn default_timeout() -> TimeSpan {
 
 impl Check for Postgres {
     fn plan(&self) -> Plan {
-        let files = self.tls.0.iter().flat_map(stream::Tls::needs);
+        let files = self.tls.0.iter().flat_map(net::Tls::needs);
         files.fold(Plan::new().needs(self.address.need()), Plan::needs)
     }
 
@@ -95,11 +95,7 @@ impl Postgres {
     fn ask(&self, timeout: Duration) -> Result<Role, Problem> {
         let mut connection = self.address.connect(timeout)?;
         if let Some(tls) = &self.tls.0 {
-            session::start_tls(
-                &mut connection,
-                tls,
-                self.address.host().unwrap_or_default(),
-            )?;
+            session::start_tls(&mut connection, tls)?;
         }
         let mut session = Session::new(connection);
         session.log_in(

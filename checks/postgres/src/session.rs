@@ -38,15 +38,14 @@ impl From<io::Error> for Problem {
 /// Asks for TLS and begins it. The server answers with one byte (section 55.2.10).
 pub(crate) fn start_tls(
     connection: &mut stream::Connection,
-    tls: &stream::Tls,
-    server_name: &str,
+    tls: &net::Tls,
 ) -> Result<(), Problem> {
     let mut request = BytesMut::new();
     frontend::ssl_request(&mut request);
     connection.write(&request)?;
     match connection.read_exact(1)?.as_slice() {
         // What came beside the byte was not encrypted, and must not be taken for what is (CVE-2021-23222).
-        b"S" if connection.unread().is_empty() => Ok(connection.start_tls(tls, server_name)?),
+        b"S" if connection.unread().is_empty() => Ok(connection.start_tls(tls)?),
         b"N" => Err(net::Error::Tls("the server does not speak TLS".to_owned()).into()),
         other => Err(Problem::Answer(format!(
             "not what PostgreSQL says: {:?}",

@@ -24,7 +24,7 @@ pub struct Redis {
     password: Option<Secret>,
     /// TLS: true, or a table with server-name, verify, ca-file, client-certificate-file and client-key-file.
     #[serde(default)]
-    tls: stream::TlsOption,
+    tls: net::TlsOption,
     /// For the whole conversation. The check's own timeout is the upper bound.
     #[serde(default = "default_timeout")]
     timeout: TimeSpan,
@@ -59,7 +59,7 @@ impl From<net::Error> for Problem {
 
 impl Check for Redis {
     fn plan(&self) -> Plan {
-        let files = self.tls.0.iter().flat_map(stream::Tls::needs);
+        let files = self.tls.0.iter().flat_map(net::Tls::needs);
         files.fold(Plan::new().needs(self.address.need()), Plan::needs)
     }
 
@@ -101,7 +101,7 @@ impl Redis {
     fn ask(&self, timeout: Duration) -> Result<String, Problem> {
         let mut connection = self.address.connect(timeout)?;
         if let Some(tls) = &self.tls.0 {
-            connection.start_tls(tls, self.address.host().unwrap_or_default())?;
+            connection.start_tls(tls)?;
         }
         if let Some(password) = &self.password {
             let mut auth = vec!["AUTH"];

@@ -28,6 +28,7 @@ pub const REQUIREMENTS: &[Requirement] = &[
     require_program("docker-registry", "docker-registry"),
     require_program("minisign", "minisign"),
     require_program("haproxy", "haproxy"),
+    require_program("nginx", "nginx-light"),
     require_program("pg_ctlcluster", "postgresql"),
     require_program("redis-server", "redis-server"),
 ];
