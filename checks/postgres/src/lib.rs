@@ -23,6 +23,8 @@ pub struct Postgres {
     user: String,
     /// The password, when the server asks for one.
     password: Option<Secret>,
+    /// A file with the password in its first line, which only root has to be able to read. It is read for each run.
+    password_file: Option<AbsolutePath>,
     /// The database to log in to.
     #[serde(default = "default_database")]
     database: String,
@@ -51,7 +53,10 @@ fn default_timeout() -> TimeSpan {
 
 impl Check for Postgres {
     fn plan(&self) -> Plan {
-        let files = self.tls.0.iter().flat_map(net::Tls::needs);
+        let password = self.password_file.iter();
+        let files = password
+            .map(|file| Need::read(file.as_str()))
+            .chain(self.tls.0.iter().flat_map(net::Tls::needs));
         files.fold(Plan::new().needs(self.address.need()), Plan::needs)
     }
 
@@ -70,6 +75,12 @@ impl Check for Postgres {
                 errors.at([key], format!("PostgreSQL has no such names: {text:?}"));
             }
         }
+        if self.password.is_some() && self.password_file.is_some() {
+            errors.at(
+                ["password-file"],
+                "the password is written there as well: leave one of the two out",
+            );
+        }
         if self.timeout < TimeSpan::from_millis(1) {
             errors.at(["timeout"], "no time at all: write \"800ms\"");
         }
@@ -77,7 +88,10 @@ impl Check for Postgres {
 
     fn run(&self, context: &RunContext) -> Result<Observation, CheckError> {
         let address = &self.address;
-        match self.ask(context.within_deadline(self.timeout.into())) {
+        let from_file = self.password_file.as_ref().map(Secret::read).transpose()?;
+        let password = self.password.as_ref().or(from_file.as_ref());
+        let timeout = context.within_deadline(self.timeout.into());
+        match self.ask(password, timeout) {
             Ok(role) => Ok(self.judge(role)),
             Err(Problem::Net(error)) => error.into_verdict(address),
             Err(Problem::Answer(answer)) => {
@@ -92,17 +106,13 @@ impl Check for Postgres {
 }
 
 impl Postgres {
-    fn ask(&self, timeout: Duration) -> Result<Role, Problem> {
+    fn ask(&self, password: Option<&Secret>, timeout: Duration) -> Result<Role, Problem> {
         let mut connection = self.address.connect(timeout)?;
         if let Some(tls) = &self.tls.0 {
             session::start_tls(&mut connection, tls)?;
         }
         let mut session = Session::new(connection);
-        session.log_in(
-            &self.user,
-            self.password.as_ref().map(Secret::expose),
-            &self.database,
-        )?;
+        session.log_in(&self.user, password.map(Secret::expose), &self.database)?;
         let role = match session.query("select pg_is_in_recovery()")?.as_str() {
             "t" => Role::Replica,
             "f" => Role::Primary,

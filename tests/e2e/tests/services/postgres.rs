@@ -17,7 +17,9 @@ fn postgres_is_seen_as_what_it_is() {
     initialise(host, &folder);
     let mut primary = start(host, &folder, "primary", 5432);
     let _replica = start(host, &folder, "replica", 5433);
-    let login = format!("user = \"{USER}\", password = \"{PASSWORD}\"");
+    folder.write_secret("check-password", &format!("{PASSWORD}\n"));
+    let file = folder.path("check-password");
+    let login = format!("user = \"{USER}\", password-file = \"{file}\"");
     let at = |port| format!("address = \"127.0.0.1:{port}\"");
     let daemon = Daemon::start(
         host,

@@ -27,7 +27,9 @@ fn redis_is_seen_as_what_it_is() {
         folder.path("localhost.key"),
     );
     let socket = folder.path("redis.sock");
-    let password = format!("password = \"{PASSWORD}\"");
+    let password_file = folder.path("password");
+    folder.write_secret("password", &format!("{PASSWORD}\n"));
+    let password = format!("password-file = \"{password_file}\"");
     let daemon = Daemon::start(
         &stage.first,
         "first",
