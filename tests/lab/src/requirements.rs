@@ -31,6 +31,8 @@ pub const REQUIREMENTS: &[Requirement] = &[
     require_program("nginx", "nginx-light"),
     require_program("pg_ctlcluster", "postgresql"),
     require_program("redis-server", "redis-server"),
+    require_program("skopeo", "skopeo"),
+    require_program("openssl", "openssl"),
 ];
 
 /// What stands between this machine and the laboratory.
