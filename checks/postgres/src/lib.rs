@@ -6,6 +6,7 @@ use vrrp_sdk::prelude::*;
 
 use session::{Problem, Session};
 
+mod scram;
 mod session;
 
 /// A PostgreSQL server answers, in the wanted role.

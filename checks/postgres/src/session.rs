@@ -4,10 +4,11 @@ use std::io;
 
 use bytes::BytesMut;
 use postgres_protocol::authentication::md5_hash;
-use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, ScramSha256};
 use postgres_protocol::message::backend::{ErrorResponseBody, Message};
 use postgres_protocol::message::frontend;
 use vrrp_sdk::{net, stream};
+
+use crate::scram::{self, Scram};
 
 /// Bytes of a message; none that is expected has a hundredth of it.
 const MESSAGE_MAX: usize = 64 << 10;
@@ -25,6 +26,12 @@ pub(crate) enum Problem {
 impl From<net::Error> for Problem {
     fn from(error: net::Error) -> Self {
         Self::Net(error)
+    }
+}
+
+impl From<scram::Error> for Problem {
+    fn from(error: scram::Error) -> Self {
+        Self::Answer(error.to_string())
     }
 }
 
@@ -110,25 +117,23 @@ impl Session {
         }
     }
 
-    /// RFC 5802 and RFC 7677. A server that did not know the password either is found out.
+    /// A server that does not know the password either is found out.
     fn scram(&mut self, password: &str) -> Result<(), Problem> {
-        let mut scram = ScramSha256::new(password.as_bytes(), ChannelBinding::unsupported());
+        let other = || Problem::Answer("not what PostgreSQL says to SCRAM".to_owned());
+        let scram = Scram::new();
+        let first = scram.message();
         self.send(|message| {
-            frontend::sasl_initial_response(SCRAM_SHA_256, scram.message(), message)
+            frontend::sasl_initial_response(scram::MECHANISM, first.as_bytes(), message)
         })?;
         let Message::AuthenticationSaslContinue(body) = self.next()? else {
-            return Err(Problem::Answer(
-                "not what PostgreSQL says to SCRAM".to_owned(),
-            ));
+            return Err(other());
         };
-        scram.update(body.data())?;
-        self.send(|message| frontend::sasl_response(scram.message(), message))?;
+        let proven = scram.prove(body.data(), password)?;
+        self.send(|message| frontend::sasl_response(proven.message.as_bytes(), message))?;
         let Message::AuthenticationSaslFinal(body) = self.next()? else {
-            return Err(Problem::Answer(
-                "not what PostgreSQL says to SCRAM".to_owned(),
-            ));
+            return Err(other());
         };
-        Ok(scram.finish(body.data())?)
+        Ok(proven.verify(body.data())?)
     }
 
     /// The one value of the one row that `query` has for an answer.
