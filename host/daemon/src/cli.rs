@@ -66,6 +66,9 @@ enum Command {
         /// The file; the same as --config
         file: Option<PathBuf>,
     },
+    /// Write, try and look at checks and hooks, without a cluster and without root
+    #[command(subcommand)]
+    Module(command::module::Command),
     /// Show the state of the running daemon
     Status {
         /// As JSON, a stable interface
@@ -121,6 +124,7 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<(), Failure> {
     match command {
         None => supervisor::run(&options),
         Some(Command::CheckConfig { file }) => command::check_config(&options, file.as_deref()),
+        Some(Command::Module(command)) => command::module::run(&options, command),
         Some(Command::Status { json }) => command::status(&options, json),
         Some(Command::Reload) => command::reload(&options),
         Some(Command::Drain(names)) => command::instances(&options, names, InstanceCommand::Drain),

@@ -9,6 +9,8 @@
 //! * `hook`: a hook that runs a job on a unit.
 //! * `author`: a check written with the SDK: no process called `name` runs.
 
+pub mod project;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

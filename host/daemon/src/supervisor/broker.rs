@@ -17,7 +17,7 @@ use crate::ipc::{Asker, BrokerError, BrokerReply, BrokerRequest, UnitAction, Uni
 
 /// Does privileged acts.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Broker {
+pub(crate) struct Broker {
     /// What each check and hook may ask for, by number.
     checks: Arc<Vec<Vec<Grant>>>,
     hooks: Arc<Vec<Vec<Grant>>>,
@@ -28,7 +28,7 @@ pub(super) struct Broker {
 
 impl Broker {
     /// `checks` and `hooks` are in the words of `allow`, by number.
-    pub(super) fn new(checks: &[Vec<String>], hooks: &[Vec<String>]) -> Self {
+    pub(crate) fn new(checks: &[Vec<String>], hooks: &[Vec<String>]) -> Self {
         Self {
             checks: Arc::new(parse(checks)),
             hooks: Arc::new(parse(hooks)),
@@ -37,7 +37,7 @@ impl Broker {
     }
 
     /// Does `act`, if the grants of `asker` allow it.
-    pub(super) async fn perform(&self, asker: Asker, act: BrokerRequest) -> BrokerReply {
+    pub(crate) async fn perform(&self, asker: Asker, act: BrokerRequest) -> BrokerReply {
         match act {
             BrokerRequest::Unit { name } => {
                 let needed = Grant::Unit(name.clone());

@@ -41,7 +41,7 @@ enum Source {
 }
 
 /// Key in the cache, or why there is none; one for each module asked for.
-pub(super) type Compiled = Vec<Result<String, String>>;
+pub(crate) type Compiled = Vec<Result<String, String>>;
 
 /// The folder of compiled modules.
 pub(crate) fn cache_dir(state_dir: &Path) -> PathBuf {
@@ -52,7 +52,7 @@ pub(crate) fn cache_dir(state_dir: &Path) -> PathBuf {
 ///
 /// # Errors
 /// When the child cannot be run or does not answer.
-pub(super) async fn compile(
+pub(crate) async fn compile(
     state_dir: &Path,
     memory_max: u64,
     sources: &[ModuleSource],

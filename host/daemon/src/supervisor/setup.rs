@@ -223,7 +223,7 @@ fn others(instance: &Instance) -> Vec<Object> {
 }
 
 /// A module, for the worker.
-pub(super) fn module_setup(name: &str, module: &Module, key: String) -> ModuleSetup {
+pub(crate) fn module_setup(name: &str, module: &Module, key: String) -> ModuleSetup {
     let allow = match (&module.source, &module.allow) {
         (ModuleSource::BuiltIn(_), None) => None,
         (ModuleSource::BuiltIn(_) | ModuleSource::File(_), allow) => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use vrrp_sandbox::{
     Artifact, CompiledCache, Engine, EngineConfig, Grant, Grants, HookError, HookModule, Limits,
-    LoadError, Setup as SandboxSetup, Transition,
+    LoadError, Rehearsal, Setup as SandboxSetup, Transition,
 };
 
 use super::checks::{RunningCheck, guest_state};
@@ -59,6 +59,7 @@ pub(super) async fn load(
         cache,
         requests,
         processes: Arc::default(),
+        rehearsal: None,
     };
     for ((module, schedule), index) in setup.checks.iter().zip(0..) {
         match loader.check(module, index).await {
@@ -83,15 +84,16 @@ pub(super) async fn load(
     loaded
 }
 
-struct Loader<'a> {
-    engine: Engine,
-    cache: &'a CompiledCache,
-    requests: &'a Arc<Requests>,
-    processes: Arc<Processes>,
+pub(super) struct Loader<'a> {
+    pub(super) engine: Engine,
+    pub(super) cache: &'a CompiledCache,
+    pub(super) requests: &'a Arc<Requests>,
+    pub(super) processes: Arc<Processes>,
+    pub(super) rehearsal: Option<Arc<Rehearsal>>,
 }
 
 impl Loader<'_> {
-    async fn check(
+    pub(super) async fn check(
         &self,
         module: &ModuleSetup,
         index: u32,
@@ -111,7 +113,7 @@ impl Loader<'_> {
         Ok((check, needs))
     }
 
-    async fn hook(
+    pub(super) async fn hook(
         &self,
         module: &ModuleSetup,
         index: u32,
@@ -167,6 +169,7 @@ impl Loader<'_> {
                 handles: module.handles,
                 log_rate: module.log_rate,
             },
+            rehearsal: self.rehearsal.clone(),
             host: Arc::new(ModuleHost::new(
                 asker,
                 self.requests.clone(),

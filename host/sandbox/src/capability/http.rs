@@ -21,6 +21,7 @@ use self::client::Exchange;
 use super::Capability;
 use crate::bindings::imports::{http, net};
 use crate::grant::{Grant, GrantClass, HttpRule};
+use crate::permits::Permits;
 use crate::store::Call;
 
 pub(super) const CAPABILITY: Capability = Capability {
@@ -65,8 +66,7 @@ impl http::Host for Call {
         let answer = match outcome {
             Ok(Ok(answer)) => answer,
             Ok(Err(Failure::Denied(need))) => {
-                // Compared once more, for the log and the count.
-                self.permits(&need);
+                self.refuse(&need);
                 return Ok(Err(net::Error::Denied));
             }
             Ok(Err(Failure::Address)) => {
@@ -108,7 +108,7 @@ impl From<net::Error> for Failure {
 
 /// What holds for a request and all its redirects.
 struct Journey<'a> {
-    permits: &'a [Grant],
+    permits: &'a Permits,
     verify_tls: bool,
     redirects: u8,
     body_max: usize,
@@ -151,7 +151,7 @@ impl Journey<'_> {
     fn granted(&self, hop: &Hop) -> Result<HttpRule, Failure> {
         let rule = HttpRule::for_request(hop.method.as_str(), &hop.url).map_err(net::Error::Io)?;
         let need = Grant::Http(rule.clone());
-        if self.permits.iter().any(|grant| grant.covers(&need)) {
+        if self.permits.allow(&need) {
             Ok(rule)
         } else {
             Err(Failure::Denied(need))

@@ -6,4 +6,5 @@ mod capabilities;
 mod http;
 mod limits;
 mod load;
+mod rehearsal;
 mod support;

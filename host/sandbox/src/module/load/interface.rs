@@ -8,6 +8,9 @@ use crate::Engine;
 use crate::capability::{Capability, Link};
 use crate::grant::GrantClass;
 use crate::module::Role;
+use crate::module::check::Checker;
+use crate::module::describe::{Import, ModuleRole};
+use crate::module::hook::Notifier;
 
 const PACKAGE: &str = "vrrp-host:plugin";
 /// Patch versions only add, so they go together; see `wit/plugin.wit`.
@@ -47,11 +50,14 @@ impl<'a> Name<'a> {
 }
 
 /// The capabilities that a component imports, by the full name of the import.
-pub(super) struct Imports(Vec<(String, &'static Capability)>);
+pub(in crate::module) struct Imports(Vec<(String, &'static Capability)>);
 
 impl Imports {
     /// Fails on what nobody can have.
-    pub(super) fn read(engine: &Engine, component: &Component) -> Result<Self, LoadError> {
+    pub(in crate::module) fn read(
+        engine: &Engine,
+        component: &Component,
+    ) -> Result<Self, LoadError> {
         let mut capabilities = Vec::new();
         let ty = component.component_type();
         for (import, item) in ty.imports(engine.wasmtime()) {
@@ -95,6 +101,21 @@ impl Imports {
         self.0
             .iter()
             .filter_map(|(import, capability)| Some((import.as_str(), capability.link?)))
+    }
+
+    /// For whoever asks what a component calls.
+    pub(in crate::module) fn described(&self) -> Vec<Import> {
+        self.0
+            .iter()
+            .map(|(import, capability)| Import {
+                interface: import.clone(),
+                opened_by: capability
+                    .granted_by
+                    .iter()
+                    .map(|class| class.form())
+                    .collect(),
+            })
+            .collect()
     }
 
     /// How a grant for `import` is written.
@@ -144,6 +165,39 @@ pub(super) fn check_exports<R: Role>(
         wanted: R::NOUN,
         found: other.unwrap_or_else(|| format!("it exports nothing of {PACKAGE}")),
     })
+}
+
+/// What a component can be used as, and the version of the contract that it was built for. One that is both is a check.
+pub(in crate::module) fn role(
+    engine: &Engine,
+    component: &Component,
+) -> Result<(ModuleRole, String), LoadError> {
+    let role = match check_exports::<Checker>(engine, component) {
+        Ok(()) => ModuleRole::Check,
+        Err(not_a_check) => match check_exports::<Notifier>(engine, component) {
+            Ok(()) => ModuleRole::Hook,
+            Err(_) => {
+                return Err(match not_a_check {
+                    LoadError::WrongExports { found, .. } => LoadError::WrongExports {
+                        wanted: "check or hook",
+                        found,
+                    },
+                    other => other,
+                });
+            }
+        },
+    };
+    let wanted = match role {
+        ModuleRole::Check => Checker::EXPORT,
+        ModuleRole::Hook => Notifier::EXPORT,
+    };
+    let ty = component.component_type();
+    let version = ty
+        .exports(engine.wasmtime())
+        .filter_map(|(export, _)| Name::parse(export))
+        .find(|name| name.is_ours() && name.interface == wanted)
+        .map(|name| name.version.to_owned());
+    Ok((role, version.unwrap_or_default()))
 }
 
 fn unknown(import: &str) -> LoadError {
