@@ -177,13 +177,11 @@ pub(in crate::module) fn role(
         Err(not_a_check) => match check_exports::<Notifier>(engine, component) {
             Ok(()) => ModuleRole::Hook,
             Err(_) => {
-                return Err(match not_a_check {
-                    LoadError::WrongExports { found, .. } => LoadError::WrongExports {
-                        wanted: "check or hook",
-                        found,
-                    },
-                    other => other,
-                });
+                let LoadError::WrongExports { found, .. } = not_a_check else {
+                    return Err(not_a_check);
+                };
+                let wanted = "check or hook";
+                return Err(LoadError::WrongExports { wanted, found });
             }
         },
     };
