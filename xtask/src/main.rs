@@ -1,4 +1,4 @@
-//! `cargo xtask demo | test | bench | guests | sim | fuzz | setup`: what a newcomer types first.
+//! `cargo xtask demo | test | bench | guests | sim | fuzz | docs | setup`: what a newcomer types first.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -8,6 +8,7 @@
 mod bench;
 mod cargo;
 mod demo;
+mod docs;
 mod fuzz;
 mod guests;
 mod rules;
@@ -52,6 +53,8 @@ enum Command {
     },
     /// Look for inputs that break the core, with libFuzzer; what it finds new goes to the corpus.
     Fuzz(fuzz::Arguments),
+    /// Write the pages of docs/modules anew, from what the modules say of themselves.
+    Docs,
     /// Install what demo and test need: compilation targets and Debian packages.
     Setup,
 }
@@ -75,6 +78,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Guests => guests::run().map(|()| ExitCode::SUCCESS),
         Command::Sim { arguments } => sim::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Command::Docs => docs::run().map(|()| ExitCode::SUCCESS),
         Command::Setup => setup::run().map(|()| ExitCode::SUCCESS),
     }
 }

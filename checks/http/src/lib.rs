@@ -9,6 +9,10 @@ use status::StatusPattern;
 mod status;
 
 /// An HTTP request gets the expected answer.
+///
+/// ```toml
+/// url = "http://127.0.0.1:8080/health"
+/// ```
 #[vrrp_sdk::check]
 #[derive(Debug, PartialEq, Eq)]
 pub struct Http {

@@ -161,7 +161,8 @@ fn config_errors_point_at_the_key() {
         ),
         (
             r#", "method": "post""#,
-            "/method: unknown value \"post\"; did you mean \"POST\"?".to_owned(),
+            "/method: unknown value \"post\"; write one of \"DELETE\", \"GET\", \"PATCH\", \"POST\", \"PUT\""
+                .to_owned(),
         ),
         (
             r#", "headers": { "a/b": "" }"#,

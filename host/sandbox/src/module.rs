@@ -1,6 +1,7 @@
 //! A loaded component, and one call of it: a fresh instance each time, under every limit, gone afterwards.
 
 pub(crate) mod check;
+pub(crate) mod describe;
 pub(crate) mod hook;
 pub(crate) mod load;
 

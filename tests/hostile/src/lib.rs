@@ -16,6 +16,7 @@
 //! * `author`: a check written with the SDK: no process called `name` runs.
 
 mod pad;
+pub mod project;
 mod text;
 
 use std::path::{Path, PathBuf};

@@ -11,6 +11,7 @@ use toml::de::DeTable;
 mod authentication;
 mod cluster;
 mod group;
+mod inline;
 mod instance;
 mod lint;
 mod model;
@@ -27,10 +28,15 @@ mod syntax;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use inline::Inline;
 pub(crate) use model::{
-    Check, Cluster, Group, Hook, Instance, Module, ModuleRole, ModuleSource, Notify, NotifyOn,
+    Check, Cluster, Group, Hook, Instance, Limits, Module, ModuleRole, ModuleSource, Notify,
+    NotifyOn,
 };
 pub(crate) use report::{Diagnostic, Report, Source};
+pub(crate) use suggest::{closest, list};
+
+pub(crate) use module::{CHECK_TIMEOUT_DEFAULT, HOOK_TIMEOUT_DEFAULT};
 
 use crate::store::PublicKey;
 use cluster::Draft;

@@ -51,10 +51,10 @@ const CHECK_INTERVAL: RangeInclusive<Duration> =
     Duration::from_millis(10)..=Duration::from_secs(24 * 3600);
 const CHECK_INTERVAL_DEFAULT: Duration = Duration::from_secs(2);
 /// A check that takes longer than this by default would delay a failover.
-const CHECK_TIMEOUT_DEFAULT: Duration = Duration::from_secs(1);
+pub(crate) const CHECK_TIMEOUT_DEFAULT: Duration = Duration::from_secs(1);
 const SHORTEST_TIMEOUT: Duration = Duration::from_millis(1);
 const HOOK_TIMEOUT: RangeInclusive<Duration> = SHORTEST_TIMEOUT..=Duration::from_secs(3600);
-const HOOK_TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
+pub(crate) const HOOK_TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
 
 /// From one page of WebAssembly to all that 32 bits can address.
 const MEMORY: RangeInclusive<u64> = 64 << 10..=4 << 30;
@@ -326,7 +326,7 @@ fn read_key(field: &Field<'_>) -> Option<PublicKey> {
 }
 
 /// Values that JSON does not have are errors rather than guesses.
-fn json(field: &Field<'_>) -> Option<Value> {
+pub(super) fn json(field: &Field<'_>) -> Option<Value> {
     match field.value() {
         DeValue::String(text) => Some(Value::String(text.to_string())),
         DeValue::Boolean(value) => Some(Value::Bool(*value)),

@@ -1,0 +1,77 @@
+//! `docs/modules`: a page for each module that is built in, written from what the module says of itself.
+//!
+//! `cargo xtask docs` writes them anew; so does this test with `UPDATE_EXPECT=1`.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use expect_test::expect_file;
+
+use crate::support::{BINARY, module, said, source_tree};
+
+/// Name, role and description of every module.
+fn built_in() -> Vec<[String; 3]> {
+    let said = module(&["inspect", "--json"]);
+    said.assert(0, &[]);
+    let list = said.json();
+    let list = list.as_array().expect("a list").iter();
+    let text = |value: &serde_json::Value| value.as_str().expect("a text").to_owned();
+    list.map(|module| ["name", "role", "description"].map(|key| text(&module[key])))
+        .collect()
+}
+
+fn folder() -> PathBuf {
+    source_tree().join("docs/modules")
+}
+
+#[test]
+fn pages_say_what_the_modules_say() {
+    let built_in = built_in();
+    let mut wanted = BTreeSet::from(["README.md".to_owned()]);
+    let mut index = String::from(
+        "<!-- Written by `cargo xtask docs`. -->\n\n# Modules that are built in\n\n| module | | |\n|---|---|---|\n",
+    );
+    for [name, role, description] in &built_in {
+        let said = module(&["inspect", name, "--markdown"]);
+        said.assert(0, &[]);
+        expect_file![folder().join(format!("{name}.md"))].assert_eq(&said.stdout);
+        wanted.insert(format!("{name}.md"));
+        index += &format!("| [`{name}`]({name}.md) | {role} | {description} |\n");
+    }
+    expect_file![folder().join("README.md")].assert_eq(&index);
+    let pages = fs::read_dir(folder()).expect("the folder is there");
+    let pages: BTreeSet<_> = pages
+        .map(|page| {
+            page.expect("it can be read")
+                .file_name()
+                .to_string_lossy()
+                .into_owned()
+        })
+        .collect();
+    assert_eq!(pages, wanted, "a page of no module: remove it");
+}
+
+#[test]
+fn the_example_of_each_page_is_accepted() {
+    let folder_of_states = tempfile::tempdir().expect("a temporary folder can be made");
+    for [name, ..] in built_in() {
+        let page =
+            fs::read_to_string(folder().join(format!("{name}.md"))).expect("there is a page");
+        let example = page
+            .split("```toml\n")
+            .nth(1)
+            .and_then(|rest| rest.split("```").next());
+        let example = example.unwrap_or_else(|| panic!("the page of {name} has no example"));
+        let file = folder_of_states.path().join(format!("{name}.toml"));
+        fs::write(&file, example).expect("a file can be written");
+        let mut command = Command::new(BINARY);
+        command
+            .arg("check-config")
+            .arg(&file)
+            .arg("--state-dir")
+            .arg(folder_of_states.path());
+        said(&mut command).assert(0, &["no errors"]);
+    }
+}
