@@ -11,7 +11,7 @@ mod body;
 #[vrrp_sdk::hook]
 #[derive(Debug, PartialEq, Eq)]
 pub struct Webhook {
-    /// Where to send it, such as "https://api.example.com/v1/failover".
+    /// Where to send it, such as `https://api.example.com/v1/failover`.
     url: http::Url,
     #[serde(default)]
     method: Method,

@@ -48,8 +48,8 @@ pub(crate) struct Capability {
     pub(crate) interface: &'static str,
     /// A grant of one of these classes opens it; always open when empty.
     pub(crate) granted_by: &'static [GrantClass],
-    /// Adds it to a linker; `None` when this version of the daemon does not have it.
-    pub(crate) link: Option<Link>,
+    /// Adds it to a linker.
+    pub(crate) link: Link,
 }
 
 /// Adds one interface to a linker.

@@ -90,6 +90,17 @@ fn router_advertisements_of_another_router_move_nothing() {
     let before = [&first, &second].map(|daemon| daemon.status().unwrap());
     let capture = stage.segment.capture().unwrap();
 
+    // A router sends from its link-local address, which the kernel first finds out to be unique.
+    let own = ["-6", "address", "show", "dev", INTERFACE, "scope", "link"];
+    wait_until(LIMIT, "the third host's own address", || {
+        let shown = third.ip(&own).unwrap();
+        if shown.contains("fe80:") && !shown.contains("tentative") {
+            Ok(())
+        } else {
+            Err(shown)
+        }
+    })
+    .unwrap();
     let mut advertised = Vec::new();
     for number in 1..=10 {
         let prefix = Ipv6Addr::new(0x2001, 0xdb8, 0xf, number, 0, 0, 0, 0);

@@ -9,7 +9,7 @@
 //! * `served`: a check that has the broker read files and run commands.
 //! * `early`: a check that wants `dns`, which the tests rename to a capability of a later version.
 //! * `mistyped`: a check whose functions have the contract's names and other types.
-//! * `table`: a check whose table grows without end, made from text ([`text`]).
+//! * `table`: a check whose table grows without end, made from text.
 //! * `hook`: a hook that runs a job on a unit.
 //! * `talker`: a check that talks to servers, over streams as its `steps` say, and by datagrams.
 //! * `link`: a check that looks at an interface and has paths watched.

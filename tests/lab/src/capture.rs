@@ -158,6 +158,11 @@ impl Recording {
         ] {
             tshark.args(["-o", preference]);
         }
+        // What a port carries is guessed from its number: a source port that the kernel picks may be that of a protocol of
+        // which the datagram would be a malformed packet.
+        for ports in ["tcp.port==1-65535,data", "udp.port==1-65535,data"] {
+            tshark.args(["-d", ports]);
+        }
         tshark.args(["-T", "fields", "-E", "separator=/t", "-E", "occurrence=a"]);
         for field in frame::FIELDS {
             tshark.args(["-e", field]);

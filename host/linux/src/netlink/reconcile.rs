@@ -84,20 +84,19 @@ impl Reconciler {
 
     /// Replaces what these owners want, all at once.
     pub(super) fn desire(&mut self, desired: Vec<Desired>) {
-        // With whether it was wanted before.
+        // With whether it was wanted before, and whether an owner gained it.
         let mut concerned = BTreeMap::new();
-        let mut gained = BTreeSet::new();
         for Desired { owner, objects } in desired {
             let now: BTreeSet<Object> = objects.into_iter().collect();
             let before = self.wishes.remove(&owner).unwrap_or_default();
             for object in before.symmetric_difference(&now) {
                 let managed = self.managed.entry(object.clone()).or_default();
-                concerned
+                let (_, gained) = concerned
                     .entry(object.clone())
-                    .or_insert_with(|| managed.is_wanted());
+                    .or_insert_with(|| (managed.is_wanted(), false));
                 if now.contains(object) {
                     managed.owners += 1;
-                    gained.insert(object.clone());
+                    *gained = true;
                 } else {
                     managed.owners -= 1;
                 }
@@ -106,8 +105,8 @@ impl Reconciler {
                 self.wishes.insert(owner, now);
             }
         }
-        for (object, was_wanted) in concerned {
-            self.wish_changed(&object, was_wanted, gained.contains(&object));
+        for (object, (was_wanted, gained)) in concerned {
+            self.wish_changed(&object, was_wanted, gained);
         }
     }
 

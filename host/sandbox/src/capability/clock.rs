@@ -12,7 +12,7 @@ use crate::store::Call;
 pub(super) const CAPABILITY: Capability = Capability {
     interface: "clock",
     granted_by: &[],
-    link: Some(|linker| clock::add_to_linker::<Call, HasSelf<Call>>(linker, |call| call)),
+    link: |linker| clock::add_to_linker::<Call, HasSelf<Call>>(linker, |call| call),
 };
 
 impl clock::Host for Call {

@@ -21,7 +21,7 @@ use crate::store::Call;
 pub(super) const CAPABILITY: Capability = Capability {
     interface: "dns",
     granted_by: &[GrantClass::Dns],
-    link: Some(|linker| dns::add_to_linker::<Call, HasSelf<Call>>(linker, |call| call)),
+    link: |linker| dns::add_to_linker::<Call, HasSelf<Call>>(linker, |call| call),
 };
 
 impl dns::Host for Call {

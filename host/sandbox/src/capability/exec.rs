@@ -13,7 +13,7 @@ use crate::store::Call;
 pub(super) const CAPABILITY: Capability = Capability {
     interface: "exec",
     granted_by: &[GrantClass::Exec],
-    link: Some(|linker| exec::add_to_linker::<Call, HasSelf<Call>>(linker, |call| call)),
+    link: |linker| exec::add_to_linker::<Call, HasSelf<Call>>(linker, |call| call),
 };
 
 /// Bytes of all arguments together, with the command itself: they go to the broker in one message.

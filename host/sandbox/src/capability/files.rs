@@ -13,7 +13,7 @@ use crate::store::Call;
 pub(super) const CAPABILITY: Capability = Capability {
     interface: "files",
     granted_by: &[GrantClass::Read],
-    link: Some(|linker| files::add_to_linker::<Call, HasSelf<Call>>(linker, |call| call)),
+    link: |linker| files::add_to_linker::<Call, HasSelf<Call>>(linker, |call| call),
 };
 
 /// Bytes of a path, `PATH_MAX` of the kernel.

@@ -25,7 +25,7 @@ use crate::store::Call;
 pub(super) const CAPABILITY: Capability = Capability {
     interface: "http",
     granted_by: &[GrantClass::Http],
-    link: Some(|linker| http::add_to_linker::<Call, HasSelf<Call>>(linker, |call| call)),
+    link: |linker| http::add_to_linker::<Call, HasSelf<Call>>(linker, |call| call),
 };
 
 const REDIRECTS_MAX: u8 = 10;

@@ -15,7 +15,7 @@ use crate::store::Call;
 pub(super) const CAPABILITY: Capability = Capability {
     interface: "icmp",
     granted_by: &[GrantClass::Icmp],
-    link: Some(|linker| icmp::add_to_linker::<Call, HasSelf<Call>>(linker, |call| call)),
+    link: |linker| icmp::add_to_linker::<Call, HasSelf<Call>>(linker, |call| call),
 };
 
 /// Whoever may look at a host may not flood it.

@@ -11,7 +11,7 @@ use crate::store::Call;
 pub(super) const CAPABILITY: Capability = Capability {
     interface: "link",
     granted_by: &[GrantClass::Link],
-    link: Some(|linker| link::add_to_linker::<Call, HasSelf<Call>>(linker, |call| call)),
+    link: |linker| link::add_to_linker::<Call, HasSelf<Call>>(linker, |call| call),
 };
 
 impl link::Host for Call {

@@ -10,7 +10,7 @@ use crate::store::Call;
 pub(super) const CAPABILITY: Capability = Capability {
     interface: "log",
     granted_by: &[],
-    link: Some(|linker| log::add_to_linker::<Call, HasSelf<Call>>(linker, |call| call)),
+    link: |linker| log::add_to_linker::<Call, HasSelf<Call>>(linker, |call| call),
 };
 
 impl log::Host for Call {

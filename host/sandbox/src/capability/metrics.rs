@@ -11,7 +11,7 @@ use crate::text::clean;
 pub(super) const CAPABILITY: Capability = Capability {
     interface: "metrics",
     granted_by: &[],
-    link: Some(|linker| metrics::add_to_linker::<Call, HasSelf<Call>>(linker, |call| call)),
+    link: |linker| metrics::add_to_linker::<Call, HasSelf<Call>>(linker, |call| call),
 };
 
 const NAME_MAX: usize = 64;

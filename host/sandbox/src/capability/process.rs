@@ -11,7 +11,7 @@ use crate::store::Call;
 pub(super) const CAPABILITY: Capability = Capability {
     interface: "process",
     granted_by: &[GrantClass::Process],
-    link: Some(|linker| process::add_to_linker::<Call, HasSelf<Call>>(linker, |call| call)),
+    link: |linker| process::add_to_linker::<Call, HasSelf<Call>>(linker, |call| call),
 };
 
 impl process::Host for Call {

@@ -12,7 +12,7 @@ use crate::store::Call;
 pub(super) const CAPABILITY: Capability = Capability {
     interface: "state",
     granted_by: &[],
-    link: Some(|linker| state::add_to_linker::<Call, HasSelf<Call>>(linker, |call| call)),
+    link: |linker| state::add_to_linker::<Call, HasSelf<Call>>(linker, |call| call),
 };
 
 /// Bytes of all keys and values of a module.

@@ -23,7 +23,7 @@ use crate::store::Call;
 pub(super) const CAPABILITY: Capability = Capability {
     interface: "stream",
     granted_by: &[GrantClass::Tcp, GrantClass::UnixSocket],
-    link: Some(|linker| stream::add_to_linker::<Call, HasSelf<Call>>(linker, |call| call)),
+    link: |linker| stream::add_to_linker::<Call, HasSelf<Call>>(linker, |call| call),
 };
 
 type Answer<T> = wasmtime::Result<Result<T, net::Error>>;

@@ -11,7 +11,7 @@ use crate::store::Call;
 pub(super) const CAPABILITY: Capability = Capability {
     interface: "systemd",
     granted_by: &[GrantClass::Unit, GrantClass::UnitControl],
-    link: Some(|linker| systemd::add_to_linker::<Call, HasSelf<Call>>(linker, |call| call)),
+    link: |linker| systemd::add_to_linker::<Call, HasSelf<Call>>(linker, |call| call),
 };
 
 impl systemd::Host for Call {

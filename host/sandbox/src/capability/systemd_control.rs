@@ -12,7 +12,7 @@ use crate::store::Call;
 pub(super) const CAPABILITY: Capability = Capability {
     interface: "systemd-control",
     granted_by: &[GrantClass::UnitControl],
-    link: Some(|linker| systemd_control::add_to_linker::<Call, HasSelf<Call>>(linker, |call| call)),
+    link: |linker| systemd_control::add_to_linker::<Call, HasSelf<Call>>(linker, |call| call),
 };
 
 impl systemd_control::Host for Call {

@@ -16,7 +16,7 @@ use crate::store::Call;
 pub(super) const CAPABILITY: Capability = Capability {
     interface: "udp",
     granted_by: &[GrantClass::Udp],
-    link: Some(|linker| udp::add_to_linker::<Call, HasSelf<Call>>(linker, |call| call)),
+    link: |linker| udp::add_to_linker::<Call, HasSelf<Call>>(linker, |call| call),
 };
 
 /// The largest datagram there is, bytes.

@@ -124,7 +124,7 @@ async fn a_broker_that_does_not_answer_is_a_timeout_for_the_module() {
         ..TestHost::default()
     });
     let mut limits = patient();
-    limits.wall = std::time::Duration::from_millis(500);
+    limits.wall = std::time::Duration::from_secs(2);
     for (config, told) in [
         (doing("read", "/f", &["read:/f"]), "Error::Timeout"),
         (doing("modified", "/f", &["read:/f"]), "Err(Error::Timeout)"),

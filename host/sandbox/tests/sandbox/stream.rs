@@ -203,7 +203,7 @@ async fn a_server_that_never_answers_is_a_timeout_and_the_conversation_goes_on()
 
     // The time of the run is the end of it, with enough left for a verdict.
     let limits = Limits {
-        wall: Duration::from_secs(1),
+        wall: Duration::from_secs(2),
         ..patient()
     };
     let needs = json!({ "needs": [format!("tcp:{address}")] });

@@ -119,10 +119,12 @@ impl Active {
         now.saturating_duration_since(since) < timing.patience_with_first_member()
     }
 
-    /// Another interval counts from now on, which the peers are to learn at once: until then they wait by the old one.
+    /// Another interval counts from now on, which the peers are to learn at once: until then they wait by the old one. So does
+    /// the pause between answers, which is a part of it.
     pub(super) fn advertise_now(&mut self, now: Instant) {
         self.adver_timer = now;
         self.last_sent = now;
+        self.quiet_until = now;
     }
 
     /// Answers a router that gave up or that loses. True when the answer is to be sent now; otherwise one is owed, however many ask.

@@ -101,8 +101,7 @@ impl Imports {
             let Some(name) = name.filter(|name| name.contract().is_some()) else {
                 return Err(unknown(import));
             };
-            let known = name.capability();
-            let Some(capability) = known.filter(|capability| capability.link.is_some()) else {
+            let Some(capability) = name.capability() else {
                 return Err(LoadError::UnavailableImport {
                     import: import.to_owned(),
                 });
@@ -126,7 +125,7 @@ impl Imports {
     pub(super) fn links(&self) -> impl Iterator<Item = (&str, Link)> {
         self.0
             .iter()
-            .filter_map(|(import, capability)| Some((import.as_str(), capability.link?)))
+            .map(|(import, capability)| (import.as_str(), capability.link))
     }
 
     /// For whoever asks what a component calls.

@@ -258,3 +258,27 @@ fn a_router_that_stops_takes_no_other_configuration() {
     assert_eq!(bench.fire(), ["release", "MASTER->INIT Shutdown"]);
     assert_eq!(bench.reconfigure(one(instance(150))), NOTHING);
 }
+
+/// Found by the simulator, seed 2089918: the pause between answers was still a part of the interval before.
+#[test]
+fn another_interval_makes_the_pause_between_answers_another_one() {
+    let slower = |config: &mut InstanceConfig| {
+        config.advertisement_interval = Duration::from_secs(4);
+    };
+    let faster = |config: &mut InstanceConfig| {
+        config.advertisement_interval = Duration::from_secs(2);
+    };
+    let mut bench = Bench::active(instance(100));
+    bench.reconfigure(changed(slower));
+    bench.fire();
+    let answers = |bench: &mut Bench| {
+        let heard = bench.hear(LOW_PEER, 50);
+        heard.iter().any(|action| action == "advertise 100")
+    };
+    assert!(answers(&mut bench));
+    bench.reconfigure(changed(faster));
+    assert_eq!(bench.fire(), ["advertise 100"]);
+    assert!(answers(&mut bench));
+    assert!(!answers(&mut bench));
+    assert_eq!(bench.due_in(), Some(Duration::from_millis(500)));
+}

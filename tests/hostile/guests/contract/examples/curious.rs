@@ -1,60 +1,26 @@
 //! A check that uses what needs a grant: processes, units and HTTP.
 
-use contract_guests::{text, texts};
+use contract_guests::{teller, text, texts};
 
 wit_bindgen::generate!({ path: "../../../../wit", world: "check" });
 
-use exports::vrrp_host::plugin::checker::{
-    CheckError, ConfigError, Guest, Metadata, Observation, Plan, RunContext,
-};
-use vrrp_host::plugin::types::Verdict;
 use vrrp_host::plugin::{http, process, systemd};
 
-static CONFIG: std::sync::Mutex<String> = std::sync::Mutex::new(String::new());
+teller!("curious", tell);
 
-struct Curious;
-
-impl Guest for Curious {
-    fn describe() -> Metadata {
-        Metadata {
-            name: "curious".to_owned(),
-            version: "1".to_owned(),
-            description: String::new(),
-            config_schema: "{}".to_owned(),
-        }
-    }
-
-    fn configure(config: String) -> Result<Plan, Vec<ConfigError>> {
-        let needs = texts(&config, "needs");
-        *CONFIG.lock().unwrap() = config;
-        Ok(Plan {
-            triggers: Vec::new(),
-            needs,
-        })
-    }
-
-    fn run(_: RunContext) -> Result<Observation, CheckError> {
-        let config = CONFIG.lock().unwrap().clone();
-        let subject = text(&config, "with");
-        let summary = match text(&config, "do") {
-            "find" => match process::find(subject) {
-                Ok(found) => format!("{found:?}"),
-                Err(process::Error::Denied) => {
-                    return Err(CheckError::Denied("process.find".to_owned()));
-                }
-                Err(error) => format!("{error:?}"),
-            },
-            "unit" => format!("{:?}", systemd::get(subject)),
-            "http" => fetch(&config, subject),
-            other => other.to_owned(),
-        };
-        Ok(Observation {
-            verdict: Verdict::Passing,
-            summary,
-            weight: None,
-            facts: Vec::new(),
-        })
-    }
+fn tell(config: &str, subject: &str) -> Result<String, CheckError> {
+    Ok(match text(config, "do") {
+        "find" => match process::find(subject) {
+            Ok(found) => format!("{found:?}"),
+            Err(process::Error::Denied) => {
+                return Err(CheckError::Denied("process.find".to_owned()));
+            }
+            Err(error) => format!("{error:?}"),
+        },
+        "unit" => format!("{:?}", systemd::get(subject)),
+        "http" => fetch(config, subject),
+        other => other.to_owned(),
+    })
 }
 
 fn fetch(config: &str, url: &str) -> String {
@@ -88,5 +54,3 @@ fn fetch(config: &str, url: &str) -> String {
         Err(error) => format!("{error:?}"),
     }
 }
-
-export!(Curious);

@@ -1,60 +1,26 @@
 //! A check that talks to servers: over streams, step by step as `steps` says, and by datagrams.
 
-use contract_guests::{text, texts};
+use contract_guests::{teller, text, texts};
 
 wit_bindgen::generate!({ path: "../../../../wit", world: "check" });
 
-use exports::vrrp_host::plugin::checker::{
-    CheckError, ConfigError, Guest, Metadata, Observation, Plan, RunContext,
-};
 use vrrp_host::plugin::net::Error;
 use vrrp_host::plugin::stream::{Connection, Tls};
-use vrrp_host::plugin::types::Verdict;
 use vrrp_host::plugin::udp;
 
-static CONFIG: std::sync::Mutex<String> = std::sync::Mutex::new(String::new());
+teller!("talker", tell);
 
-struct Talker;
-
-impl Guest for Talker {
-    fn describe() -> Metadata {
-        Metadata {
-            name: "talker".to_owned(),
-            version: "1".to_owned(),
-            description: String::new(),
-            config_schema: "{}".to_owned(),
+fn tell(config: &str, address: &str) -> Result<String, CheckError> {
+    Ok(match text(config, "do") {
+        "talk" => talk(config, address),
+        "hoard" => hoard(config, address),
+        "datagram" => {
+            let send = text(config, "send").as_bytes();
+            let max = text(config, "max").parse().unwrap_or(1000);
+            shown(udp::exchange(address, send, max, timeout(config)))
         }
-    }
-
-    fn configure(config: String) -> Result<Plan, Vec<ConfigError>> {
-        let needs = texts(&config, "needs");
-        *CONFIG.lock().unwrap() = config;
-        Ok(Plan {
-            triggers: Vec::new(),
-            needs,
-        })
-    }
-
-    fn run(_: RunContext) -> Result<Observation, CheckError> {
-        let config = CONFIG.lock().unwrap().clone();
-        let address = text(&config, "with");
-        let summary = match text(&config, "do") {
-            "talk" => talk(&config, address),
-            "hoard" => hoard(&config, address),
-            "datagram" => {
-                let send = text(&config, "send").as_bytes();
-                let max = text(&config, "max").parse().unwrap_or(1000);
-                shown(udp::exchange(address, send, max, timeout(&config)))
-            }
-            other => other.to_owned(),
-        };
-        Ok(Observation {
-            verdict: Verdict::Passing,
-            summary,
-            weight: None,
-            facts: Vec::new(),
-        })
-    }
+        other => other.to_owned(),
+    })
 }
 
 /// What came of each step.
@@ -72,7 +38,10 @@ fn talk(config: &str, address: &str) -> String {
                 Ok(()) => "written".to_owned(),
                 Err(error) => format!("{error:?}"),
             },
-            "flood" => format!("{:?}", (0..1000).find_map(|_| connection.write(&[0; 100_000], timeout).err())),
+            "flood" => format!(
+                "{:?}",
+                (0..1000).find_map(|_| connection.write(&[0; 100_000], timeout).err())
+            ),
             "read" => shown(connection.read(with.parse().unwrap(), timeout)),
             "tls" => match connection.start_tls(&tls(config, with), timeout) {
                 Ok(()) => "encrypted".to_owned(),
@@ -123,5 +92,3 @@ fn shown(read: Result<Vec<u8>, Error>) -> String {
         Err(error) => format!("{error:?}"),
     }
 }
-
-export!(Talker);
