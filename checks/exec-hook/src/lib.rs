@@ -6,6 +6,11 @@ use vrrp_sdk::prelude::*;
 
 /// Runs a command with the arguments that keepalived gives a notify script, after its own: INSTANCE or
 /// GROUP, the name, MASTER, BACKUP, FAULT or STOP, and the priority.
+///
+/// ```toml
+/// command = "/usr/bin/logger"
+/// args = ["-t", "vrrp"]
+/// ```
 #[vrrp_sdk::hook]
 #[derive(Debug, PartialEq, Eq)]
 pub struct Exec {

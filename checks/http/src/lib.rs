@@ -18,6 +18,7 @@ mod status;
 pub struct Http {
     /// What to request, such as "http://127.0.0.1:8080/health".
     url: http::Url,
+    /// The method of the request.
     #[serde(default)]
     method: Method,
     /// Which answers pass: numbers, or classes such as "2xx".

@@ -30,17 +30,14 @@ mod tests;
 
 pub(crate) use inline::Inline;
 pub(crate) use model::{
-    Check, Cluster, Group, Hook, Instance, Limits, Module, ModuleRole, ModuleSource, Notify,
-    NotifyOn,
+    Check, Cluster, Group, Hook, Instance, Limits, Module, ModuleSource, Notify, NotifyOn,
 };
+pub(crate) use module::{BuiltInNames, CHECK_TIMEOUT_DEFAULT, HOOK_TIMEOUT_DEFAULT, is_path};
 pub(crate) use report::{Diagnostic, Report, Source};
 pub(crate) use suggest::{closest, list};
 
-pub(crate) use module::{CHECK_TIMEOUT_DEFAULT, HOOK_TIMEOUT_DEFAULT};
-
 use crate::store::PublicKey;
 use cluster::Draft;
-pub(crate) use module::BuiltInNames;
 use module::Modules;
 use reader::Sink;
 

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 use toml::de::DeValue;
+use vrrp_sandbox::ModuleRole;
 
-use super::model::{Check, Hook, Limits, Module, ModuleRole, ModuleSource};
+use super::model::{Check, Hook, Limits, Module, ModuleSource};
 use super::nodes::{bare, check_name};
 use super::reader::{Field, Keys, Table};
 use super::suggest::{closest, list};
@@ -217,6 +218,11 @@ fn read_module(
     })
 }
 
+/// Whether a module of this name is a file, and not one that is built in.
+pub(crate) fn is_path(text: &str) -> bool {
+    text.contains('/') || Path::new(text).extension().is_some_and(|end| end == "wasm")
+}
+
 fn read_source(field: &Field<'_>, role: ModuleRole, modules: Modules<'_>) -> Option<ModuleSource> {
     let text = field.string("process")?;
     if text.starts_with(SCHEME) {
@@ -229,7 +235,7 @@ fn read_source(field: &Field<'_>, role: ModuleRole, modules: Modules<'_>) -> Opt
         );
         return None;
     }
-    if text.contains('/') || Path::new(text).extension().is_some_and(|end| end == "wasm") {
+    if is_path(text) {
         return Some(ModuleSource::File(modules.folder.join(text)));
     }
     let BuiltInNames { checks, hooks } = modules.built_in;

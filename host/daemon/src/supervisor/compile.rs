@@ -10,9 +10,9 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
-use vrrp_sandbox::{CompiledCache, Compiler, EngineConfig};
+use vrrp_sandbox::{CompiledCache, Compiler, EngineConfig, ModuleRole};
 
-use crate::config::{ModuleRole, ModuleSource};
+use crate::config::ModuleSource;
 use crate::exit::{Failure, chain};
 use crate::modules;
 use crate::store::{COMPONENT_MAX, Digest, Store};

@@ -98,5 +98,5 @@ fn a_config_that_is_refused_is_shown() {
             "write the name of a process, not a path: \"x\"",
         ],
     );
-    module(&["inspect", "--markdown"]).assert(64, &["FILE|NAME"]);
+    module(&["inspect", "--markdown"]).assert(64, &["MODULE"]);
 }

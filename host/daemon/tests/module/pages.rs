@@ -11,7 +11,7 @@ use expect_test::expect_file;
 
 use crate::support::{BINARY, module, said, source_tree};
 
-/// Name, role and description of every module.
+/// Name, role and description of every module. The name alone may be that of a check and of a hook.
 fn built_in() -> Vec<[String; 3]> {
     let said = module(&["inspect", "--json"]);
     said.assert(0, &[]);
@@ -20,6 +20,11 @@ fn built_in() -> Vec<[String; 3]> {
     let text = |value: &serde_json::Value| value.as_str().expect("a text").to_owned();
     list.map(|module| ["name", "role", "description"].map(|key| text(&module[key])))
         .collect()
+}
+
+/// The file of a module's page.
+fn page(role: &str, name: &str) -> String {
+    format!("{role}-{name}.md")
 }
 
 fn folder() -> PathBuf {
@@ -34,11 +39,12 @@ fn pages_say_what_the_modules_say() {
         "<!-- Written by `cargo xtask docs`. -->\n\n# Modules that are built in\n\n| module | | |\n|---|---|---|\n",
     );
     for [name, role, description] in &built_in {
-        let said = module(&["inspect", name, "--markdown"]);
+        let said = module(&["inspect", &format!("{role}:{name}"), "--markdown"]);
         said.assert(0, &[]);
-        expect_file![folder().join(format!("{name}.md"))].assert_eq(&said.stdout);
-        wanted.insert(format!("{name}.md"));
-        index += &format!("| [`{name}`]({name}.md) | {role} | {description} |\n");
+        let page = page(role, name);
+        expect_file![folder().join(&page)].assert_eq(&said.stdout);
+        index += &format!("| [`{name}`]({page}) | {role} | {description} |\n");
+        wanted.insert(page);
     }
     expect_file![folder().join("README.md")].assert_eq(&index);
     let pages = fs::read_dir(folder()).expect("the folder is there");
@@ -56,15 +62,15 @@ fn pages_say_what_the_modules_say() {
 #[test]
 fn the_example_of_each_page_is_accepted() {
     let folder_of_states = tempfile::tempdir().expect("a temporary folder can be made");
-    for [name, ..] in built_in() {
-        let page =
-            fs::read_to_string(folder().join(format!("{name}.md"))).expect("there is a page");
+    for [name, role, _] in built_in() {
+        let file = page(&role, &name);
+        let page = fs::read_to_string(folder().join(&file)).expect("there is a page");
         let example = page
             .split("```toml\n")
             .nth(1)
             .and_then(|rest| rest.split("```").next());
-        let example = example.unwrap_or_else(|| panic!("the page of {name} has no example"));
-        let file = folder_of_states.path().join(format!("{name}.toml"));
+        let example = example.unwrap_or_else(|| panic!("{file} has no example"));
+        let file = folder_of_states.path().join(file).with_extension("toml");
         fs::write(&file, example).expect("a file can be written");
         let mut command = Command::new(BINARY);
         command

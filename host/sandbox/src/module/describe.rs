@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
 use super::check::Checker;
@@ -31,7 +32,7 @@ pub struct Description {
 }
 
 /// What a module can be used as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ModuleRole {
     /// It gives verdicts.
     Check,

@@ -8,14 +8,15 @@ use vrrp_sandbox::{CheckModule, RunContext, VrrpState};
 
 use super::target::Terms;
 use super::workshop::{Loaded, Workshop, rehearsal};
+use crate::cli::Options;
 use crate::command::print;
 use crate::exit::Failure;
 
 /// What to run, and for how long.
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
-    /// The component's file, or the name of a check that is built in
-    #[arg(value_name = "FILE|NAME")]
+    /// The component's file, the name of a check that is built in, or oci://...@sha256:... of one in the store
+    #[arg(value_name = "MODULE")]
     module: String,
     #[command(flatten)]
     terms: Terms,
@@ -31,9 +32,9 @@ pub(crate) struct Arguments {
 ///
 /// # Errors
 /// When it is a hook, or cannot be loaded.
-pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(super) async fn run(options: &Options, arguments: &Arguments) -> Result<(), Failure> {
     let config = arguments.terms.config()?;
-    let workshop = Workshop::open(&arguments.module).await?;
+    let workshop = Workshop::open(options, &arguments.module).await?;
     let loading = Instant::now();
     let loaded = workshop
         .load(&arguments.terms, &config, &rehearsal(Vec::new()))

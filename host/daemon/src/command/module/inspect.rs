@@ -8,8 +8,9 @@ use vrrp_sandbox::{Description, Import, Plan, Trigger};
 
 use super::page;
 use super::schema::{Schema, toml};
-use super::target::{ConfigArgument, Target};
+use super::target::{ConfigArgument, Target, full_name, shortest_name};
 use super::workshop::Workshop;
+use crate::cli::Options;
 use crate::command::print;
 use crate::config::Inline;
 use crate::exit::Failure;
@@ -18,8 +19,8 @@ use crate::modules;
 /// What to look at.
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
-    /// The component's file, or the name of a module that is built in; those are listed when left out
-    #[arg(value_name = "FILE|NAME")]
+    /// The component's file, the name of a module that is built in, or oci://...@sha256:... of one in the store; without it, those that are built in are listed
+    #[arg(value_name = "MODULE")]
     module: Option<String>,
     #[command(flatten)]
     config: ConfigArgument,
@@ -35,12 +36,12 @@ pub(crate) struct Arguments {
 ///
 /// # Errors
 /// When it is no module, or refuses the config.
-pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(super) async fn run(options: &Options, arguments: &Arguments) -> Result<(), Failure> {
     let Some(module) = &arguments.module else {
-        return list(arguments.json).await;
+        return list(options, arguments.json).await;
     };
     let config = arguments.config.read()?;
-    let workshop = Workshop::open(module).await?;
+    let workshop = Workshop::open(options, module).await?;
     let known = Known::find_out(&workshop, config).await?;
     print(&if arguments.json {
         serde_json::to_string_pretty(&known.json()).map_err(Failure::internal)?
@@ -51,17 +52,19 @@ pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
     })
 }
 
-async fn list(as_json: bool) -> Result<(), Failure> {
+async fn list(options: &Options, as_json: bool) -> Result<(), Failure> {
     let mut text = String::new();
     let mut objects = Vec::new();
-    for name in modules::names() {
-        let Description { role, metadata, .. } = Workshop::open(name).await?.description;
-        let _ = writeln!(text, "{name:<12} {role}   {}", metadata.description);
-        objects.push(json!({
-            "name": name,
-            "role": role.to_string(),
-            "description": metadata.description,
-        }));
+    for module in modules::all() {
+        let workshop = Workshop::open(options, &full_name(module)).await?;
+        let description = &workshop.description.metadata.description;
+        let (name, role) = (module.name, module.role.to_string());
+        let _ = writeln!(
+            text,
+            "{:<12} {role:<5}   {description}",
+            shortest_name(module)
+        );
+        objects.push(json!({ "name": name, "role": role, "description": description }));
     }
     if as_json {
         text = serde_json::to_string_pretty(&objects).map_err(Failure::internal)?;

@@ -49,9 +49,9 @@ pub(crate) enum Command {
 pub(crate) fn run(options: &Options, command: Command) -> Result<(), Failure> {
     match command {
         Command::New(arguments) => new::run(&arguments),
-        Command::Test(arguments) => in_runtime(options, test::run(&arguments)),
-        Command::Inspect(arguments) => in_runtime(options, inspect::run(&arguments)),
-        Command::Bench(arguments) => in_runtime(options, bench::run(&arguments)),
+        Command::Test(arguments) => in_runtime(options, test::run(options, &arguments)),
+        Command::Inspect(arguments) => in_runtime(options, inspect::run(options, &arguments)),
+        Command::Bench(arguments) => in_runtime(options, bench::run(options, &arguments)),
         Command::Add(arguments) => add::run(options, &arguments),
         Command::Push(arguments) => push::run(&arguments),
     }

@@ -28,8 +28,8 @@ pub(super) fn page(known: &Known<'_>) -> Result<String, Failure> {
         prose => prose,
     };
     let from = match known.target.source {
-        ModuleSource::BuiltIn(_) => "Built in as",
-        ModuleSource::File(_) => "Named",
+        ModuleSource::BuiltIn(..) => "Built in as",
+        ModuleSource::File(_) | ModuleSource::Registry(..) => "Named",
     };
     let _ = writeln!(
         page,
@@ -71,7 +71,7 @@ fn example(known: &Known<'_>, configured: &Configured, page: &mut String) {
     let name = &known.target.name;
     let Configured { config, .. } = configured;
     let (module, allow) = match &known.target.source {
-        ModuleSource::BuiltIn(name) => (name.clone(), None),
+        ModuleSource::BuiltIn(_, name) => (name.clone(), None),
         ModuleSource::File(path) => (
             format!(
                 "./{}",
@@ -79,6 +79,9 @@ fn example(known: &Known<'_>, configured: &Configured, page: &mut String) {
             ),
             configured.allow_line.as_deref(),
         ),
+        ModuleSource::Registry(reference, _) => {
+            (reference.to_string(), configured.allow_line.as_deref())
+        }
     };
     let allow = allow.map(|line| format!("{line}\n")).unwrap_or_default();
     let instance = "[instances.VI_1]\ninterface         = \"eth0\"\nvirtual-router-id = 51\n\
@@ -106,10 +109,10 @@ fn needs(known: &Known<'_>, configured: &Configured, page: &mut String) {
     match &configured.allow_line {
         Some(line) => {
             let given = match known.target.source {
-                ModuleSource::BuiltIn(_) => {
+                ModuleSource::BuiltIn(..) => {
                     "A module that is built in has what its config needs; in the example"
                 }
-                ModuleSource::File(_) => "In the example",
+                ModuleSource::File(_) | ModuleSource::Registry(..) => "In the example",
             };
             let _ = writeln!(page, "{given}: `{line}`");
         }

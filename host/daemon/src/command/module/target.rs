@@ -8,10 +8,11 @@ use vrrp_sandbox::ModuleRole;
 
 use crate::config::{
     CHECK_TIMEOUT_DEFAULT, HOOK_TIMEOUT_DEFAULT, Inline, Limits, Module, ModuleSource, closest,
-    list,
+    is_path, list,
 };
-use crate::exit::Failure;
-use crate::modules;
+use crate::exit::{Failure, chain};
+use crate::modules::{self, BuiltIn};
+use crate::store::{Reference, SCHEME, Store};
 
 /// The module's own part of cluster.toml.
 #[derive(Args, Debug, Default)]
@@ -72,6 +73,7 @@ impl Terms {
             config: config.value().clone(),
             allow: (!self.allow.is_empty()).then(|| self.allow.clone()),
             limits: Limits::default(),
+            user: None,
             timeout: self.timeout.unwrap_or(default),
             path: ["checks".to_owned(), target.name.clone()],
             used: true,
@@ -79,35 +81,67 @@ impl Terms {
     }
 }
 
-/// A module, by file or by name.
+/// A module, as a person names it.
 #[derive(Clone, Debug)]
 pub(super) struct Target {
-    /// For the log and for people: the name in the binary, or that of the file without its ending.
+    /// For the log and for people: the name in the binary, that of the file without its ending, or the last one of the
+    /// repository.
     pub(super) name: String,
+    /// As cluster.toml has it.
     pub(super) source: ModuleSource,
+    /// What the compiler is given. A module from a registry is a file in the store.
+    pub(super) component: ModuleSource,
     /// Bytes of the component.
     pub(super) size: u64,
 }
 
 impl Target {
-    /// As `module =` in cluster.toml: what looks like a path is a file, everything else is built in.
+    /// As `module =` in cluster.toml; besides, `check:NAME` and `hook:NAME` are built in.
     ///
     /// # Errors
-    /// When there is no such module.
-    pub(super) fn find(text: &str) -> Result<Self, Failure> {
-        let path = Path::new(text);
-        if text.contains('/') || path.extension().is_some_and(|end| end == "wasm") {
-            return Self::file(path);
+    /// When there is no such module, or more than one.
+    pub(super) fn find(text: &str, store: &Store) -> Result<Self, Failure> {
+        if text.starts_with(SCHEME) {
+            Self::stored(text, store)
+        } else if is_path(text) {
+            Self::file(Path::new(text))
+        } else {
+            Self::built_in(text)
         }
-        if let Some(component) = modules::find(text) {
+    }
+
+    fn built_in(text: &str) -> Result<Self, Failure> {
+        let found: Vec<_> = modules::all()
+            .iter()
+            .filter(|module| module.name == text || full_name(module) == text)
+            .collect();
+        if let [module] = found.as_slice() {
+            let source = ModuleSource::BuiltIn(module.role, module.name.to_owned());
             return Ok(Self {
-                name: text.to_owned(),
-                source: ModuleSource::BuiltIn(text.to_owned()),
-                size: component.len() as u64,
+                name: module.name.to_owned(),
+                component: source.clone(),
+                source,
+                size: module.component.len() as u64,
             });
         }
-        let names = modules::names();
-        let help = match closest(text, &names) {
+        if !found.is_empty() {
+            let choices: Vec<_> = found
+                .iter()
+                .map(|module| format!("`{}`", full_name(module)))
+                .collect();
+            return Err(Failure::usage(format!(
+                "more than one module is called `{text}`; write {}",
+                choices.join(" or ")
+            )));
+        }
+        let names: Vec<_> = modules::all().iter().map(shortest_name).collect();
+        let full_names: Vec<_> = modules::all().iter().map(full_name).collect();
+        let candidates: Vec<_> = names
+            .iter()
+            .chain(&full_names)
+            .map(String::as_str)
+            .collect();
+        let help = match closest(text, &candidates) {
             Some(close) => format!("did you mean `{close}`?"),
             None => format!(
                 "built in are {}; a file is written with a slash: ./my-check.wasm",
@@ -117,6 +151,32 @@ impl Target {
         Err(Failure::usage(format!(
             "no module is called `{text}`; {help}"
         )))
+    }
+
+    fn stored(text: &str, store: &Store) -> Result<Self, Failure> {
+        let reference: Reference = text.parse().map_err(Failure::usage)?;
+        let Some(digest) = reference.digest else {
+            return Err(Failure::usage(format!(
+                "which version? Write {reference}@sha256:DIGEST, as it is in cluster.toml and modules.lock"
+            )));
+        };
+        let stored = store.load(&digest).map_err(|error| {
+            Failure::no_verdict(format!(
+                "{reference}: {}; `vrrp-host module add` downloads it",
+                chain(&error)
+            ))
+        })?;
+        let repository = reference.repository.as_str();
+        Ok(Self {
+            name: repository
+                .rsplit('/')
+                .next()
+                .unwrap_or(repository)
+                .to_owned(),
+            source: ModuleSource::Registry(reference, digest),
+            component: ModuleSource::File(stored.path),
+            size: stored.component.len() as u64,
+        })
     }
 
     fn file(path: &Path) -> Result<Self, Failure> {
@@ -136,10 +196,32 @@ impl Target {
             )));
         }
         let name = path.file_stem().unwrap_or(path.as_os_str());
+        let source = ModuleSource::File(path.to_owned());
         Ok(Self {
             name: name.to_string_lossy().into_owned(),
-            source: ModuleSource::File(path.to_owned()),
+            component: source.clone(),
+            source,
             size: metadata.len(),
         })
+    }
+}
+
+/// The role and the name of a module that is built in: no other one has both.
+pub(super) fn full_name(module: &BuiltIn) -> String {
+    format!("{}:{}", module.role, module.name)
+}
+
+/// What is enough to name a module that is built in.
+pub(super) fn shortest_name(module: &BuiltIn) -> String {
+    let others = modules::all()
+        .iter()
+        .filter(|other| other.role != module.role);
+    if others
+        .map(|other| other.name)
+        .any(|name| name == module.name)
+    {
+        full_name(module)
+    } else {
+        module.name.to_owned()
     }
 }

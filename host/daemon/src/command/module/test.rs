@@ -12,6 +12,7 @@ use vrrp_sandbox::{
 
 use super::target::Terms;
 use super::workshop::{Loaded, Workshop, rehearsal};
+use crate::cli::Options;
 use crate::command::print;
 use crate::config::Limits;
 use crate::exit::Failure;
@@ -22,8 +23,8 @@ const INSTANCE: &str = "VI_1";
 /// What to run, and how.
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
-    /// The component's file, or the name of a module that is built in
-    #[arg(value_name = "FILE|NAME")]
+    /// The component's file, the name of a module that is built in, or oci://...@sha256:... of one in the store
+    #[arg(value_name = "MODULE")]
     module: String,
     #[command(flatten)]
     terms: Terms,
@@ -111,9 +112,9 @@ impl From<State> for VrrpState {
 ///
 /// # Errors
 /// When it is failing, or came to no verdict.
-pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(super) async fn run(options: &Options, arguments: &Arguments) -> Result<(), Failure> {
     let config = arguments.terms.config()?;
-    let workshop = Workshop::open(&arguments.module).await?;
+    let workshop = Workshop::open(options, &arguments.module).await?;
     arguments.fit(workshop.description.role)?;
     let rehearsal = rehearsal(arguments.faults.clone());
     let loaded = workshop.load(&arguments.terms, &config, &rehearsal).await?;

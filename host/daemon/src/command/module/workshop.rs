@@ -10,9 +10,11 @@ use vrrp_sandbox::{
 };
 
 use super::target::{Target, Terms};
+use crate::cli::Options;
 use crate::config::Inline;
 use crate::exit::{Failure, chain};
 use crate::ipc::{LoadFailure, ModuleSetup};
+use crate::store::Store;
 use crate::supervisor::compile::cache_dir;
 use crate::supervisor::{compile, module_setup};
 use crate::worker::Alone;
@@ -34,12 +36,13 @@ pub(super) enum Loaded {
 }
 
 impl Workshop {
-    /// Compiles `module`, a file or the name of one that is built in, and asks it what it is.
+    /// Compiles `module`, named as [`Target::find`] has it, and asks it what it is.
     ///
     /// # Errors
     /// When there is no such module, or the component is none.
-    pub(super) async fn open(module: &str) -> Result<Self, Failure> {
-        let target = Target::find(module)?;
+    pub(super) async fn open(options: &Options, module: &str) -> Result<Self, Failure> {
+        let store = Store::in_folder(&cache_dir(&options.state_dir));
+        let target = Target::find(module, &store)?;
         let folder = tempfile::Builder::new()
             .prefix("vrrp-host-module-")
             .tempdir()
@@ -47,8 +50,8 @@ impl Workshop {
                 Failure::temporary(format!("cannot make a folder to compile into: {error}"))
             })?;
         let config = EngineConfig::default();
-        let sources = [target.source.clone()];
-        let mut compiled = compile(folder.path(), config.memory_max, &sources)
+        let sources = [target.component.clone()];
+        let mut compiled = compile(folder.path(), config, &sources)
             .await
             .map_err(Failure::no_verdict)?;
         let key = compiled
