@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 #[derive(Debug)]
 pub struct Project {
     folder: PathBuf,
-    target: PathBuf,
+    scratch: PathBuf,
 }
 
 impl Project {
@@ -43,11 +43,11 @@ impl Project {
     #[must_use]
     pub fn at(folder: PathBuf, scratch: &Path) -> Self {
         // The versions that are on this machine. An author gets the newest ones instead.
-        let lock = concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.lock");
+        let lock = concat!(env!("CARGO_MANIFEST_DIR"), "/guests/Cargo.lock");
         fs::copy(lock, folder.join("Cargo.lock")).expect("a lock file can be copied");
         Self {
             folder,
-            target: scratch.join("projects-target"),
+            scratch: scratch.to_owned(),
         }
     }
 
@@ -66,7 +66,7 @@ impl Project {
     pub fn cargo(&self, arguments: &[&str]) -> Output {
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.current_dir(&self.folder).args(arguments);
-        offline(&mut cargo, &self.target);
+        offline(&mut cargo, &self.scratch);
         cargo.output().expect("cargo can be run")
     }
 
@@ -83,16 +83,21 @@ impl Project {
         assert!(!said.contains("warning"), "{said}");
         let name = self.folder.file_name().expect("it has a name");
         let file = format!("{}.wasm", name.to_string_lossy().replace('-', "_"));
-        self.target.join(crate::TARGET).join("release").join(file)
+        crate::release(&self.scratch).join(file)
     }
 }
 
-/// Has a command, and every cargo below it, build into `target` with what is on this machine. What the test's own cargo
-/// says of its build is not meant for it.
-pub fn offline(command: &mut Command, target: &Path) {
+/// Has a command, and every cargo below it, build with what is on this machine and with what was built for the guests
+/// below `scratch`: the SDK and all below it take most of the time. What the test's own cargo says of its build is not
+/// meant for it.
+pub fn offline(command: &mut Command, scratch: &Path) {
     command
         .env("CARGO_NET_OFFLINE", "true")
-        .env("CARGO_TARGET_DIR", target)
+        .env("CARGO_TARGET_DIR", crate::target(scratch))
+        // As the profile of the guests. An author waits for a smaller component.
+        .env("CARGO_PROFILE_RELEASE_LTO", "false")
+        .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
+        .env("CARGO_PROFILE_DEV_DEBUG", "false")
         // The project says "stable", which need not be installed under that name.
         .env("RUSTUP_TOOLCHAIN", toolchain());
     for variable in ["CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "CARGO_BUILD_TARGET"] {

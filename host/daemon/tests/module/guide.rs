@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 use hostile::project::{Project, offline};
+use hostile::target;
 
 use crate::support::{BINARY, said, scratch, source_tree};
 
@@ -74,11 +75,9 @@ fn every_command_does_what_the_guide_says() {
 fn run(home: &Path, script: &str, code: i32) {
     let project = home.join(PROJECT);
     let folder = if project.exists() { &project } else { home };
-    let target = scratch().join("projects-target");
     if project.exists() && !project.join("target").exists() {
-        // What was built before is found under the name that the guide uses.
-        fs::create_dir_all(&target).expect("a folder can be made");
-        symlink(&target, project.join("target")).expect("a link can be made");
+        // What is built is found under the name that the guide uses.
+        symlink(target(scratch()), project.join("target")).expect("a link can be made");
         let _ = Project::at(project.clone(), scratch());
     }
     let path = std::env::var("PATH").unwrap_or_default();
@@ -89,7 +88,7 @@ fn run(home: &Path, script: &str, code: i32) {
         .current_dir(folder)
         .env("HOME", home)
         .env("PATH", format!("{}:{path}", binaries.display()));
-    offline(&mut command, &target);
+    offline(&mut command, scratch());
     said(&mut command).assert(code, &[]);
 }
 

@@ -22,7 +22,7 @@ fn a_module_says_what_it_is_and_needs() {
             "name: text, required",
             "min: whole number, 0 or more, 1 when left out",
             "How many may be running at most.",
-            "with config = { min = 2, name = \"nginx\" }",
+            "with config = { name = \"nginx\", min = 2 }",
             "needs process:nginx",
             "runs at once when a process named nginx exits",
             "allow = [\"process:nginx\"]",

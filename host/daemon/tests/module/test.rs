@@ -246,7 +246,26 @@ fn what_is_no_module_is_told_what_it_is() {
         64,
         &["no module is called `proces`; did you mean `process`?"],
     );
-    module(&["test", "quux"]).assert(64, &["built in are `process`, ", "./my-check.wasm"]);
+    module(&["test", "quux"]).assert(
+        64,
+        &["built in are `dns`, `check:exec`, ", "./my-check.wasm"],
+    );
+    module(&["test", "exec"]).assert(
+        64,
+        &["more than one module is called `exec`; write `check:exec` or `hook:exec`"],
+    );
+    module(&["test", "hook:process"])
+        .assert(64, &["no module is called `hook:process`; did you mean "]);
+    module(&["test", "oci://r.lan/a:1"])
+        .assert(64, &["which version? Write oci://r.lan/a:1@sha256:DIGEST"]);
+    let missing = format!("oci://r.lan/a:1@sha256:{}", "0".repeat(64));
+    module(&["test", &missing]).assert(
+        64,
+        &[
+            "this node does not have the module",
+            "`vrrp-host module add oci://r.lan/a:1@sha256:",
+        ],
+    );
     module(&["test", "./none.wasm"])
         .assert(64, &["cannot read ./none.wasm", "cargo build --release"]);
     module(&["test", "/"]).assert(64, &["/ is not a file"]);

@@ -98,11 +98,7 @@ impl<'a> Known<'a> {
             description,
             ..
         } = workshop;
-        let schema = Schema::parse(&description.metadata.config_schema).map_err(|error| {
-            Failure::no_verdict(format!(
-                "the schema of the module's config is not JSON: {error}"
-            ))
-        })?;
+        let schema = workshop.schema()?;
         let is_example = given.is_none();
         let config = match given {
             Some(config) => Some(config),
@@ -113,7 +109,7 @@ impl<'a> Known<'a> {
             Some(config) => {
                 let loaded = workshop.survey(&config).await?;
                 Some(Configured {
-                    config: toml(config.value()),
+                    config: schema.write(config.value()),
                     is_example,
                     plan: loaded.plan().clone(),
                     allow_line: loaded.allow_line(),

@@ -6,6 +6,7 @@
 
 mod add;
 mod bench;
+mod diff;
 mod inspect;
 mod new;
 mod page;
@@ -36,6 +37,8 @@ pub(crate) enum Command {
     Inspect(inspect::Arguments),
     /// Run a check again and again, and show what a run costs
     Bench(bench::Arguments),
+    /// Show what an update newly asks for; the exit code is 1 when it does
+    Diff(diff::Arguments),
     /// Download a module into the store of this node, and pin it in modules.lock
     Add(Box<add::Arguments>),
     /// Upload a module to a registry
@@ -52,6 +55,7 @@ pub(crate) fn run(options: &Options, command: Command) -> Result<(), Failure> {
         Command::Test(arguments) => in_runtime(options, test::run(options, &arguments)),
         Command::Inspect(arguments) => in_runtime(options, inspect::run(options, &arguments)),
         Command::Bench(arguments) => in_runtime(options, bench::run(options, &arguments)),
+        Command::Diff(arguments) => in_runtime(options, diff::run(options, &arguments)),
         Command::Add(arguments) => add::run(options, &arguments),
         Command::Push(arguments) => push::run(&arguments),
     }

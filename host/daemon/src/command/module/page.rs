@@ -91,7 +91,7 @@ fn example(known: &Known<'_>, configured: &Configured, page: &mut String) {
             format!(
                 "[checks.{name}]\nmodule   = \"{module}\"\ninterval = \"2s\"\nconfig   = {config}\n{allow}"
             ),
-            format!("track = [{{ check = \"{name}\" }}]\n"),
+            format!("track             = [{{ check = \"{name}\" }}]\n"),
         ),
         ModuleRole::Hook => (
             format!("[hooks.{name}]\nmodule = \"{module}\"\nconfig = {config}\n{allow}"),

@@ -22,6 +22,11 @@ pub(super) struct Schema {
     pub(super) root: Value,
 }
 
+/// What an example begins with.
+const SUCH_AS: &str = "such as ";
+/// What a string is called.
+const TEXT: &str = "text";
+
 /// Tables in tables in tables; more are not shown.
 const DEPTH_MAX: usize = 4;
 
@@ -55,7 +60,17 @@ impl Schema {
         (prose.trim().to_owned(), Some(example.trim().to_owned()))
     }
 
-    /// The keys in the order of the schema, those of tables after the table.
+    /// A config as it stands behind `config =`, with the keys that have to be there first.
+    pub(super) fn write(&self, config: &Value) -> String {
+        let Some(table) = config.as_object() else {
+            return toml(config);
+        };
+        let mut entries: Vec<_> = table.iter().collect();
+        entries.sort_by_key(|(name, _)| !is_required(&self.root, name));
+        inline_table(entries)
+    }
+
+    /// The keys, at each level those that have to be there first; the keys of a table come after it.
     pub(super) fn keys(&self) -> Vec<Key> {
         let mut keys = Vec::new();
         self.collect(&self.root, "", 0, &mut keys);
@@ -66,24 +81,29 @@ impl Schema {
         let Some(properties) = table["properties"].as_object() else {
             return;
         };
-        let required = |name: &str| {
-            let list = table["required"].as_array();
-            list.is_some_and(|list| list.iter().any(|required| required == name))
-        };
+        let mut properties: Vec<_> = properties.iter().collect();
+        properties.sort_by_key(|(name, _)| !is_required(table, name));
         for (name, property) in properties {
             let target = self.target(property);
             let described = [property, target]
                 .into_iter()
-                .find_map(|schema| schema["description"].as_str());
+                .find_map(|schema| schema["description"].as_str())
+                .unwrap_or_default()
+                .replace('\n', " ");
+            let mut kind = self.kind(property);
+            if described.contains(SUCH_AS) && kind.starts_with(TEXT) {
+                // The key's own example says more than that of its type.
+                kind.truncate(TEXT.len());
+            }
             keys.push(Key {
                 name: format!("{prefix}{name}"),
-                kind: self.kind(property),
-                required: required(name),
+                kind,
+                required: is_required(table, name),
                 default: property
                     .get("default")
                     .filter(|value| !value.is_null())
                     .map(toml),
-                description: described.unwrap_or_default().replace('\n', " "),
+                description: described,
             });
             if depth < DEPTH_MAX {
                 let items = &target["items"];
@@ -183,8 +203,8 @@ fn words(schema: &Value) -> Option<String> {
 
 fn text_kind(schema: &Value) -> String {
     match schema["examples"][0].as_str() {
-        Some(example) => format!("text, such as {}", toml(&example.into())),
-        None => "text".to_owned(),
+        Some(example) => format!("{TEXT}, {SUCH_AS}{}", toml(&example.into())),
+        None => TEXT.to_owned(),
     }
 }
 
@@ -207,15 +227,24 @@ pub(super) fn toml(value: &Value) -> String {
             let values: Vec<_> = values.iter().map(toml).collect();
             format!("[{}]", values.join(", "))
         }
-        Value::Object(table) if table.is_empty() => "{}".to_owned(),
-        Value::Object(table) => {
-            let entries: Vec<_> = table
-                .iter()
-                .map(|(key, value)| format!("{} = {}", bare_or_quoted(key), toml(value)))
-                .collect();
-            format!("{{ {} }}", entries.join(", "))
-        }
+        Value::Object(table) => inline_table(table),
     }
+}
+
+fn inline_table<'a>(entries: impl IntoIterator<Item = (&'a String, &'a Value)>) -> String {
+    let entries = entries.into_iter();
+    let entries: Vec<_> = entries
+        .map(|(key, value)| format!("{} = {}", bare_or_quoted(key), toml(value)))
+        .collect();
+    if entries.is_empty() {
+        return "{}".to_owned();
+    }
+    format!("{{ {} }}", entries.join(", "))
+}
+
+fn is_required(table: &Value, key: &str) -> bool {
+    let list = table["required"].as_array();
+    list.is_some_and(|list| list.iter().any(|required| required == key))
 }
 
 fn bare_or_quoted(key: &str) -> String {
@@ -266,6 +295,35 @@ mod tests {
                 ("f", "table of text"),
                 ("g", r#"text, such as "250ms""#),
             ]
+        );
+    }
+
+    #[test]
+    fn what_has_to_be_there_comes_first() {
+        let schema = Schema {
+            root: json!({
+                "properties": { "args": {}, "command": {}, "user": {} },
+                "required": ["command"],
+            }),
+        };
+        let names: Vec<_> = schema.keys().into_iter().map(|key| key.name).collect();
+        assert_eq!(names, ["command", "args", "user"]);
+        assert_eq!(
+            schema.write(&json!({ "args": ["x"], "command": "/bin/y" })),
+            r#"{ command = "/bin/y", args = ["x"] }"#
+        );
+    }
+
+    #[test]
+    fn a_key_with_an_example_of_its_own_has_no_other() {
+        let told = kinds(json!({
+            "own": { "type": "string", "examples": ["250ms"], "description": "How long, such as \"14d\"." },
+            "none": { "type": "string", "examples": ["250ms"], "description": "How long." },
+        }));
+        let told: Vec<_> = told.iter().map(|(name, kind)| (&**name, &**kind)).collect();
+        assert_eq!(
+            told,
+            [("none", r#"text, such as "250ms""#), ("own", "text")]
         );
     }
 

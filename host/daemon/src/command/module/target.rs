@@ -12,7 +12,7 @@ use crate::config::{
 };
 use crate::exit::{Failure, chain};
 use crate::modules::{self, BuiltIn};
-use crate::store::{Reference, SCHEME, Store};
+use crate::store::{Reference, SCHEME, Store, StoreError};
 
 /// The module's own part of cluster.toml.
 #[derive(Args, Debug, Default)]
@@ -161,10 +161,13 @@ impl Target {
             )));
         };
         let stored = store.load(&digest).map_err(|error| {
-            Failure::no_verdict(format!(
-                "{reference}: {}; `vrrp-host module add` downloads it",
-                chain(&error)
-            ))
+            let help = match error {
+                StoreError::Missing | StoreError::Changed { .. } | StoreError::Manifest(_) => {
+                    format!("; write `vrrp-host module add {reference} --config CLUSTER.TOML`")
+                }
+                StoreError::Read { .. } | StoreError::Write { .. } => String::new(),
+            };
+            Failure::usage(format!("{reference}: {}{help}", chain(&error)))
         })?;
         let repository = reference.repository.as_str();
         Ok(Self {

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 use vrrp_sandbox::{
-    CheckModule, CompiledCache, Description, Engine, EngineConfig, Fault, HookModule, ModuleRole,
-    Rehearsal,
+    CheckModule, CompiledCache, Description, Engine, EngineConfig, Fault, Grant, HookModule,
+    ModuleRole, Rehearsal,
 };
 
+use super::schema::Schema;
 use super::target::{Target, Terms};
 use crate::cli::Options;
 use crate::config::Inline;
@@ -73,6 +74,19 @@ impl Workshop {
         })
     }
 
+    /// What its config holds.
+    ///
+    /// # Errors
+    /// When the module's schema cannot be read.
+    pub(super) fn schema(&self) -> Result<Schema, Failure> {
+        Schema::parse(&self.description.metadata.config_schema).map_err(|error| {
+            Failure::no_verdict(format!(
+                "the schema of the config of {} is not JSON: {error}",
+                self.target.name
+            ))
+        })
+    }
+
     /// Loads it with this config, as cluster.toml would have it.
     ///
     /// # Errors
@@ -124,6 +138,18 @@ impl Loaded {
             Self::Check(check) => check.plan(),
             Self::Hook(hook) => hook.plan(),
         }
+    }
+
+    /// What it touches, and what is watched for it.
+    pub(super) fn wants(&self) -> Vec<Grant> {
+        let plan = self.plan();
+        let watched = plan.triggers.iter().map(Grant::to_watch);
+        // What cannot be granted was refused when it was loaded.
+        plan.needs
+            .iter()
+            .cloned()
+            .chain(watched.flatten())
+            .collect()
     }
 
     /// The line for cluster.toml that grants what it needs.
