@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::module::json;
+use super::module::read_config;
 use super::reader::{Field, Sink};
 use super::report::{Diagnostic, Report, Source, locate_in, tokens};
 
@@ -49,15 +49,7 @@ impl Inline {
         let sink = Sink::default();
         let key = Spanned::new(0..0, Cow::Borrowed("config"));
         let field = Field::new(&sink, &key, &value);
-        let read = match field.value() {
-            DeValue::Table(_) => json(&field),
-            DeValue::String(_)
-            | DeValue::Integer(_)
-            | DeValue::Float(_)
-            | DeValue::Boolean(_)
-            | DeValue::Datetime(_)
-            | DeValue::Array(_) => field.wrong_type("a table", "{ name = \"nginx\" }"),
-        };
+        let read = read_config(&field, "{ name = \"nginx\" }");
         let errors = sink.into_diagnostics();
         match read {
             Some(value) if errors.is_empty() => Ok(Self {

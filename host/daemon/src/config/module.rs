@@ -190,19 +190,9 @@ fn read_module(
     let source = table.require("module", example, |field| {
         read_source(&field, role, modules)
     });
-    let config = table.read(
-        "config",
-        Value::Object(serde_json::Map::new()),
-        |field| match field.value() {
-            DeValue::Table(_) => json(&field),
-            DeValue::String(_)
-            | DeValue::Integer(_)
-            | DeValue::Float(_)
-            | DeValue::Boolean(_)
-            | DeValue::Datetime(_)
-            | DeValue::Array(_) => field.wrong_type("a table", "`config = { name = \"nginx\" }`"),
-        },
-    );
+    let config = table.read("config", Value::Object(serde_json::Map::new()), |field| {
+        read_config(&field, "`config = { name = \"nginx\" }`")
+    });
     let allow = table.read("allow", None, |field| read_allow(&field).map(Some));
     let limits = table.read("limits", Limits::default(), read_limits);
     let user = table.read("user", None, |field| read_user(&field).map(Some));
@@ -331,8 +321,21 @@ fn read_key(field: &Field<'_>) -> Option<PublicKey> {
     key.ok()
 }
 
+/// The table that a module is given.
+pub(super) fn read_config(field: &Field<'_>, example: &str) -> Option<Value> {
+    match field.value() {
+        DeValue::Table(_) => json(field),
+        DeValue::String(_)
+        | DeValue::Integer(_)
+        | DeValue::Float(_)
+        | DeValue::Boolean(_)
+        | DeValue::Datetime(_)
+        | DeValue::Array(_) => field.wrong_type("a table", example),
+    }
+}
+
 /// Values that JSON does not have are errors rather than guesses.
-pub(super) fn json(field: &Field<'_>) -> Option<Value> {
+fn json(field: &Field<'_>) -> Option<Value> {
     match field.value() {
         DeValue::String(text) => Some(Value::String(text.to_string())),
         DeValue::Boolean(value) => Some(Value::Bool(*value)),

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use super::check::Checker;
 use super::hook::Notifier;
 use super::load::interface::{self, Imports};
-use super::load::{LoadError, TRIAL_WALL, complete, link, presentable, wanted};
+use super::load::{LoadError, TRIAL_WALL, complete, link, presentable};
 use super::{Module, Role};
 use crate::host::Host;
 use crate::limits::Limits;
@@ -134,7 +134,7 @@ impl<R: Role> Module<R> {
     /// The line for cluster.toml that grants what it needs with its config, and what is watched for it; `None` when it needs nothing.
     pub(crate) fn allow_line(&self) -> Option<String> {
         // What cannot be granted was refused when it was loaded.
-        let wanted = wanted(&self.plan).ok()?;
+        let wanted = self.plan.wants().ok()?;
         (!wanted.is_empty()).then(|| complete(&[], &wanted))
     }
 }

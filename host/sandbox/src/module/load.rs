@@ -300,7 +300,7 @@ fn plan(configured: Configured) -> Result<Plan, LoadError> {
 
 /// Every need, and everything that is watched on the module's behalf, must be covered.
 fn require_granted(listed: &[Grant], plan: &Plan) -> Result<(), LoadError> {
-    let wanted = wanted(plan)?;
+    let wanted = plan.wants()?;
     let uncovered = |need: &&Grant| !listed.iter().any(|grant| grant.covers(need));
     let Some(need) = wanted.iter().find(uncovered) else {
         return Ok(());
@@ -309,18 +309,6 @@ fn require_granted(listed: &[Grant], plan: &Plan) -> Result<(), LoadError> {
         need: need.clone(),
         hint: complete(listed, &wanted),
     })
-}
-
-/// What the module touches itself, and what is watched for it.
-///
-/// # Errors
-/// When a trigger is of what cannot be granted.
-pub(super) fn wanted(plan: &Plan) -> Result<Vec<Grant>, LoadError> {
-    let mut wanted = plan.needs.clone();
-    for trigger in &plan.triggers {
-        wanted.push(Grant::to_watch(trigger)?);
-    }
-    Ok(wanted)
 }
 
 fn import_not_granted(

@@ -115,7 +115,7 @@ impl Surface {
         let needs = match config {
             None => None,
             Some(config) => Some(match workshop.survey(config).await {
-                Ok(loaded) => Ok(loaded.wants()),
+                Ok(loaded) => loaded.plan().wants().map_err(|error| error.to_string()),
                 Err(refusal) => Err(refusal.to_string()),
             }),
         };

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 use vrrp_sandbox::{
-    CheckModule, CompiledCache, Description, Engine, EngineConfig, Fault, Grant, HookModule,
-    ModuleRole, Rehearsal,
+    CheckModule, CompiledCache, Description, Engine, EngineConfig, Fault, HookModule, ModuleRole,
+    Rehearsal,
 };
 
 use super::schema::Schema;
@@ -138,18 +138,6 @@ impl Loaded {
             Self::Check(check) => check.plan(),
             Self::Hook(hook) => hook.plan(),
         }
-    }
-
-    /// What it touches, and what is watched for it.
-    pub(super) fn wants(&self) -> Vec<Grant> {
-        let plan = self.plan();
-        let watched = plan.triggers.iter().map(Grant::to_watch);
-        // What cannot be granted was refused when it was loaded.
-        plan.needs
-            .iter()
-            .cloned()
-            .chain(watched.flatten())
-            .collect()
     }
 
     /// The line for cluster.toml that grants what it needs.
