@@ -1,4 +1,11 @@
 //! The clocks of the host. Nothing else in a check depends on time, so a test can set them.
+//!
+//! ```
+//! # use std::time::{Duration, SystemTime};
+//! # use vrrp_sdk::{clock, mock};
+//! let noon = SystemTime::UNIX_EPOCH + Duration::from_secs(12 * 3600);
+//! mock::Host::new().now(noon).enter(|| assert_eq!(clock::now(), noon));
+//! ```
 
 use std::time::{Duration, SystemTime};
 

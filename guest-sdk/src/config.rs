@@ -10,7 +10,43 @@ mod problem;
 #[cfg(test)]
 mod tests;
 
-/// What is wrong with a config, collected by [`Check::validate`](crate::Check::validate).
+/// What is wrong with a config, collected by [`Check::validate`](crate::Check::validate). Each error has the JSON pointer
+/// (RFC 6901) of its key, which the host turns into a line and column of cluster.toml.
+///
+/// ```
+/// use vrrp_sdk::{mock, prelude::*};
+///
+/// /// A load that is not too high.
+/// #[vrrp_sdk::check]
+/// struct Load {
+///     limits: Limits,
+/// }
+///
+/// #[vrrp_sdk::config]
+/// struct Limits {
+///     low: u32,
+///     high: u32,
+/// }
+///
+/// impl Check for Load {
+///     fn plan(&self) -> Plan {
+///         Plan::new()
+///     }
+///
+///     fn validate(&self, errors: &mut ConfigErrors) {
+///         if self.limits.high < self.limits.low {
+///             errors.at(["limits", "high"], format!("write {} or more", self.limits.low));
+///         }
+///     }
+///
+///     fn run(&self, _: &RunContext) -> Result<Observation, CheckError> {
+///         Ok(Observation::passing("not looked at"))
+///     }
+/// }
+///
+/// let errors = mock::configure::<Load>(r#"{ "limits": { "low": 2, "high": 1 } }"#);
+/// assert_eq!(errors.err().unwrap()[0].pointer, "/limits/high");
+/// ```
 #[derive(Debug, Default)]
 pub struct ConfigErrors(Vec<ConfigError>);
 

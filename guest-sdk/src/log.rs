@@ -1,4 +1,14 @@
 //! The log of vrrp-host. A line carries the name of the check or hook; the host limits their rate.
+//!
+//! ```
+//! # use vrrp_sdk::{log, mock};
+//! # let host = mock::Host::new();
+//! # host.enter(|| {
+//! log::warn("the certificate ends in 3 days");
+//! log::write(log::Level::Info, "answered", &[("status", &200)]);
+//! # });
+//! # assert_eq!(host.log_lines()[1].facts, [("status".to_owned(), "200".to_owned())]);
+//! ```
 
 use std::fmt::Display;
 

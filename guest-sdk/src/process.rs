@@ -10,6 +10,14 @@ pub use raw::Info;
 /// The processes whose name is `name`: that of the executable as `ps` and `pidof` know it, also
 /// where the kernel cuts it to 15 characters.
 ///
+/// ```
+/// # use vrrp_sdk::{mock, process};
+/// # mock::Host::new().process("nginx", 812).enter(|| {
+/// let pids: Vec<u32> = process::find("nginx")?.iter().map(|process| process.pid).collect();
+/// assert_eq!(pids, [812]);
+/// # Ok::<(), process::Error>(()) }).unwrap();
+/// ```
+///
 /// # Errors
 /// [`Error::Denied`] without the need [`Need::process`].
 pub fn find(name: &str) -> Result<Vec<Info>, Error> {

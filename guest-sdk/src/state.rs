@@ -1,5 +1,17 @@
 //! A small store that outlives a run. Each check and hook has its own; a restart of vrrp-host
 //! empties it.
+//!
+//! ```
+//! # use vrrp_sdk::{mock, state};
+//! # let host = mock::Host::new().state("seen", b"41");
+//! # host.enter(|| {
+//! let seen: u32 = state::get("seen")
+//!     .and_then(|bytes| String::from_utf8(bytes).ok()?.parse().ok())
+//!     .unwrap_or(0);
+//! state::put("seen", (seen + 1).to_string().as_bytes())?;
+//! # Ok::<(), state::Full>(()) }).unwrap();
+//! # assert_eq!(host.stored("seen").as_deref(), Some(&b"42"[..]));
+//! ```
 
 use crate::host::state as host;
 

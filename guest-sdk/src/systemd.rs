@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::bindings::imports::vrrp_host::plugin::{systemd as raw, systemd_control as raw_control};
 use crate::host::{systemd as host, systemd_control as host_control};
@@ -17,6 +17,13 @@ pub use raw_control::Action;
 
 /// The state of a unit.
 ///
+/// ```
+/// # use vrrp_sdk::{mock, systemd};
+/// # mock::Host::new().unit(mock::unit("nginx.service", "active")).enter(|| {
+/// assert_eq!(systemd::unit("nginx.service")?.active_state, "active");
+/// # Ok::<(), systemd::Error>(()) }).unwrap();
+/// ```
+///
 /// # Errors
 /// [`Error::Denied`] without the need [`Need::unit`]; [`Error::NotFound`] when systemd knows no
 /// such unit.
@@ -25,6 +32,16 @@ pub fn unit(name: &str) -> Result<Unit, Error> {
 }
 
 /// Queues a job on a unit and waits for its result, as `systemctl start` does, at most `timeout`.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use vrrp_sdk::{mock, systemd, systemd::Action};
+/// # let host = mock::Host::new().unit(mock::unit("nginx.service", "inactive"));
+/// # host.enter(|| {
+/// systemd::control("nginx.service", Action::Start, Duration::from_secs(25))?;
+/// # Ok::<(), systemd::Error>(()) }).unwrap();
+/// # assert_eq!(host.jobs(), [("nginx.service".to_owned(), Action::Start)]);
+/// ```
 ///
 /// # Errors
 /// [`Error::Denied`] without the need [`Need::control`]. A job that ends in anything but success is
@@ -117,7 +134,7 @@ const UNIT_SUFFIXES: [&str; 11] = [
 const UNIT_NAME_MAX: usize = 255;
 
 /// The name of a unit in a config. Without a suffix it is a service, as for `systemctl`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(try_from = "String")]
 pub struct UnitName(String);
 

@@ -8,21 +8,21 @@ use std::process::Command;
 
 /// Name in cluster.toml, package, file that cargo makes of it. The package begins with what it is, a check or a hook.
 const MODULES: &[(&str, &str, &str)] = &[
-    ("exec", "check-exec", "check_exec.wasm"),
-    ("exec", "hook-exec", "hook_exec.wasm"),
-    ("file", "check-file", "check_file.wasm"),
-    ("process", "check-process", "check_process.wasm"),
-    ("http", "check-http", "check_http.wasm"),
     ("dns", "check-dns", "check_dns.wasm"),
-    ("ping", "check-ping", "check_ping.wasm"),
+    ("exec", "check-exec", "check_exec.wasm"),
+    ("file", "check-file", "check_file.wasm"),
+    ("haproxy", "check-haproxy", "check_haproxy.wasm"),
+    ("http", "check-http", "check_http.wasm"),
     ("interface", "check-interface", "check_interface.wasm"),
+    ("ping", "check-ping", "check_ping.wasm"),
+    ("postgres", "check-postgres", "check_postgres.wasm"),
+    ("process", "check-process", "check_process.wasm"),
+    ("redis", "check-redis", "check_redis.wasm"),
+    ("tcp", "check-tcp", "check_tcp.wasm"),
     ("unit", "check-unit", "check_unit.wasm"),
+    ("exec", "hook-exec", "hook_exec.wasm"),
     ("systemctl", "hook-systemctl", "hook_systemctl.wasm"),
     ("webhook", "hook-webhook", "hook_webhook.wasm"),
-    ("tcp", "check-tcp", "check_tcp.wasm"),
-    ("redis", "check-redis", "check_redis.wasm"),
-    ("haproxy", "check-haproxy", "check_haproxy.wasm"),
-    ("postgres", "check-postgres", "check_postgres.wasm"),
 ];
 
 const TARGET: &str = "wasm32-wasip2";

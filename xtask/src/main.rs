@@ -1,4 +1,4 @@
-//! `cargo xtask demo | test | bench | chaos | guests | sim | fuzz | setup`: what a newcomer types first.
+//! `cargo xtask demo | test | bench | chaos | guests | sim | fuzz | docs | setup`: what a newcomer types first.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -9,6 +9,7 @@ mod bench;
 mod cargo;
 mod chaos;
 mod demo;
+mod docs;
 mod fuzz;
 mod guests;
 mod rules;
@@ -55,6 +56,8 @@ enum Command {
     },
     /// Look for inputs that break the core, with libFuzzer; what it finds new goes to the corpus.
     Fuzz(fuzz::Arguments),
+    /// Write the pages of docs/modules anew, from what the modules say of themselves.
+    Docs,
     /// Install what demo and test need: compilation targets and Debian packages.
     Setup,
 }
@@ -79,6 +82,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Guests => guests::run().map(|()| ExitCode::SUCCESS),
         Command::Sim { arguments } => sim::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Command::Docs => docs::run().map(|()| ExitCode::SUCCESS),
         Command::Setup => setup::run().map(|()| ExitCode::SUCCESS),
     }
 }

@@ -8,6 +8,11 @@ use vrrp_sdk::prelude::*;
 mod name;
 
 /// A name resolves, to the expected records.
+///
+/// ```toml
+/// name = "www.example.com"
+/// server = "192.0.2.53"
+/// ```
 #[vrrp_sdk::check]
 #[derive(Debug, PartialEq, Eq)]
 pub struct Dns {

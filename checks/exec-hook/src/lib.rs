@@ -4,8 +4,14 @@ use std::collections::BTreeSet;
 
 use vrrp_sdk::prelude::*;
 
-/// Runs a command with the arguments that keepalived gives a notify script, after its own: INSTANCE or
-/// GROUP, the name, MASTER, BACKUP, FAULT or STOP, and the priority.
+/// Runs a command, with the arguments that keepalived gives a notify script.
+///
+/// They follow its own ones: INSTANCE or GROUP, the name, MASTER, BACKUP, FAULT or STOP, and the priority.
+///
+/// ```toml
+/// command = "/usr/bin/logger"
+/// args = ["-t", "vrrp"]
+/// ```
 #[vrrp_sdk::hook]
 #[derive(Debug, PartialEq, Eq)]
 pub struct Exec {

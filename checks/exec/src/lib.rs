@@ -5,6 +5,11 @@ use std::collections::BTreeSet;
 use vrrp_sdk::prelude::*;
 
 /// A command ends with code 0. Its first line of output is the summary.
+///
+/// ```toml
+/// command = "/usr/bin/mountpoint"
+/// args = ["-q", "/srv"]
+/// ```
 #[vrrp_sdk::check]
 #[derive(Debug, PartialEq, Eq)]
 pub struct Exec {

@@ -14,6 +14,11 @@ const FAULT: i64 = -254;
 const WEIGHT_MAX: i64 = 253;
 
 /// A file is there, is recent, has a text, or says a number that is added to the priority.
+///
+/// ```toml
+/// path = "/run/app/healthy"
+/// max-age = "60s"
+/// ```
 #[vrrp_sdk::check]
 #[derive(Debug, PartialEq, Eq)]
 pub struct File {

@@ -8,6 +8,11 @@ use vrrp_sdk::prelude::*;
 const ANSWER_MAX: usize = 4 << 20;
 
 /// HAProxy runs, and what is named is up.
+///
+/// ```toml
+/// address = "/run/haproxy/admin.sock"
+/// backend = "web"
+/// ```
 #[vrrp_sdk::check]
 #[derive(Debug, PartialEq, Eq)]
 pub struct Haproxy {

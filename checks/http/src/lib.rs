@@ -9,11 +9,16 @@ use status::StatusPattern;
 mod status;
 
 /// An HTTP request gets the expected answer.
+///
+/// ```toml
+/// url = "http://127.0.0.1:8080/health"
+/// ```
 #[vrrp_sdk::check]
 #[derive(Debug, PartialEq, Eq)]
 pub struct Http {
     /// What to request, such as "http://127.0.0.1:8080/health".
     url: http::Url,
+    /// The method of the request.
     #[serde(default)]
     method: Method,
     /// Which answers pass: numbers, or classes such as "2xx".

@@ -5,6 +5,10 @@ use std::net::IpAddr;
 use vrrp_sdk::prelude::*;
 
 /// A network interface is up and has a carrier.
+///
+/// ```toml
+/// name = "eth1"
+/// ```
 #[vrrp_sdk::check]
 #[derive(Debug, PartialEq, Eq)]
 pub struct Interface {

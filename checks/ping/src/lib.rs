@@ -6,6 +6,10 @@ use std::time::Duration;
 use vrrp_sdk::prelude::*;
 
 /// An address answers echo requests, often and soon enough.
+///
+/// ```toml
+/// address = "192.0.2.254"
+/// ```
 #[vrrp_sdk::check]
 #[derive(Debug, PartialEq, Eq)]
 pub struct Ping {

@@ -12,6 +12,12 @@ mod session;
 /// A PostgreSQL server answers, in the wanted role.
 ///
 /// A password that the server refuses is an error and not a verdict: it says nothing of the server.
+///
+/// ```toml
+/// address = "127.0.0.1:5432"
+/// role = "primary"
+/// user = "vrrp"
+/// ```
 #[vrrp_sdk::check]
 #[derive(Debug, PartialEq, Eq)]
 pub struct Postgres {

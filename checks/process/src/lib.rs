@@ -6,6 +6,10 @@ use vrrp_sdk::prelude::*;
 const PIDS_SHOWN: usize = 5;
 
 /// A process of this name is running.
+///
+/// ```toml
+/// name = "nginx"
+/// ```
 #[vrrp_sdk::check]
 #[derive(Debug, PartialEq, Eq)]
 pub struct Process {

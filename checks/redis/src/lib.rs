@@ -11,6 +11,11 @@ mod reply;
 /// A Redis server answers, in the wanted role.
 ///
 /// A password that the server refuses is an error and not a verdict: it says nothing of the server.
+///
+/// ```toml
+/// address = "127.0.0.1:6379"
+/// role = "primary"
+/// ```
 #[vrrp_sdk::check]
 #[derive(Debug, PartialEq, Eq)]
 pub struct Redis {

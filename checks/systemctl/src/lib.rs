@@ -3,6 +3,11 @@
 use vrrp_sdk::prelude::*;
 
 /// Starts, stops, restarts or reloads a systemd unit and waits for the result.
+///
+/// ```toml
+/// action = "start"
+/// unit = "nginx.service"
+/// ```
 #[vrrp_sdk::hook]
 #[derive(Debug, PartialEq, Eq)]
 pub struct Systemctl {

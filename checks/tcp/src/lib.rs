@@ -14,6 +14,11 @@ const ANSWER_MAX: usize = 64 << 10;
 const ANSWER_SHOWN: usize = 60;
 
 /// A service accepts connections, and answers.
+///
+/// ```toml
+/// address = "127.0.0.1:25"
+/// expect = "220 "
+/// ```
 #[vrrp_sdk::check]
 #[derive(Debug, PartialEq, Eq)]
 pub struct Tcp {

@@ -3,6 +3,10 @@
 use vrrp_sdk::prelude::*;
 
 /// A systemd unit is active.
+///
+/// ```toml
+/// unit = "nginx.service"
+/// ```
 #[vrrp_sdk::check]
 #[derive(Debug, PartialEq, Eq)]
 pub struct Unit {

@@ -7,11 +7,16 @@ use vrrp_sdk::prelude::*;
 mod body;
 
 /// Sends a transition to a URL, as JSON or in the words of a template.
+///
+/// ```toml
+/// url = "https://api.example.com/v1/failover"
+/// ```
 #[vrrp_sdk::hook]
 #[derive(Debug, PartialEq, Eq)]
 pub struct Webhook {
     /// Where to send it, such as `https://api.example.com/v1/failover`.
     url: http::Url,
+    /// The method of the request.
     #[serde(default)]
     method: Method,
     /// Sent with the request, such as authorization.

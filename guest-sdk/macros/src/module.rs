@@ -1,6 +1,8 @@
 use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote};
-use syn::{Attribute, DeriveInput, Error, Expr, ExprLit, Fields, ItemStruct, Lit, Meta, Result};
+use syn::{
+    Attribute, Data, DeriveInput, Error, Expr, ExprLit, Fields, ItemStruct, Lit, Meta, Result,
+};
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Role {
@@ -84,7 +86,20 @@ fn module(role: Role, arguments: &TokenStream, item: TokenStream) -> Result<Toke
 fn config(arguments: &TokenStream, item: TokenStream) -> Result<TokenStream> {
     refuse_arguments("config", arguments)?;
     let input: DeriveInput = syn::parse2(item)?;
-    derives(&input.attrs, input.to_token_stream())
+    let derives = derives(&input.attrs, input.to_token_stream())?;
+    // A choice can be a default, and the schema shows defaults as they are written.
+    let serialize =
+        is_choice(&input).then(|| quote!(#[derive(::vrrp_sdk::__private::serde::Serialize)]));
+    Ok(quote!(#serialize #derives))
+}
+
+/// An enum of words.
+fn is_choice(input: &DeriveInput) -> bool {
+    let Data::Enum(choice) = &input.data else {
+        return false;
+    };
+    let mut variants = choice.variants.iter();
+    variants.all(|variant| matches!(variant.fields, Fields::Unit))
 }
 
 fn refuse_arguments(attribute: &str, arguments: &TokenStream) -> Result<()> {

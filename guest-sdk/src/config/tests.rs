@@ -225,3 +225,64 @@ fn the_schema_says_what_may_be_written() {
     assert_eq!(Service::DESCRIPTION, "A service answers.");
     assert_eq!(Service::NAME, "vrrp-sdk");
 }
+
+/// Waits.
+///
+/// ```toml
+/// kind = "short"
+/// ```
+#[vrrp_sdk::check]
+struct Waits {
+    /// How long.
+    #[serde(default = "a_while")]
+    patience: TimeSpan,
+    #[serde(default)]
+    kind: Kind,
+}
+
+#[vrrp_sdk::config]
+#[derive(Clone, Copy, Debug, Default)]
+enum Kind {
+    #[default]
+    NotLong,
+    Short,
+}
+
+fn a_while() -> TimeSpan {
+    TimeSpan::from_millis(1500)
+}
+
+impl Check for Waits {
+    fn plan(&self) -> Plan {
+        Plan::new()
+    }
+
+    fn run(&self, _: &RunContext) -> Result<Observation, CheckError> {
+        Ok(Observation::passing(format!(
+            "{} {:?}",
+            self.patience, self.kind
+        )))
+    }
+}
+
+#[test]
+fn the_schema_shows_defaults_as_they_are_written() {
+    let schema = schema::<Waits>();
+    assert_eq!(schema["properties"]["patience"]["default"], "1s 500ms");
+    assert_eq!(schema["properties"]["kind"]["default"], "not-long");
+    let waits: Waits =
+        mock::configure(r#"{ "patience": "1s 500ms", "kind": "not-long" }"#).unwrap();
+    assert_eq!(
+        waits.run(&mock::run_context()),
+        Ok(Observation::passing("1s 500ms NotLong"))
+    );
+}
+
+#[test]
+fn the_whole_documentation_is_in_the_schema_and_its_first_paragraph_describes() {
+    assert_eq!(Waits::DESCRIPTION, "Waits.");
+    assert_eq!(
+        schema::<Waits>()["description"],
+        "Waits.\n\n```toml\nkind = \"short\"\n```"
+    );
+}

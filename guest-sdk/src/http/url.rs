@@ -3,13 +3,13 @@ use std::fmt;
 
 use ::http::Uri;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::ConfigErrors;
 use crate::net::Tls;
 
 /// An `http://` or `https://` URL in a config.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(try_from = "String")]
 pub struct Url(String);
 

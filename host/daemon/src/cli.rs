@@ -64,7 +64,7 @@ enum Command {
         /// The file; the same as --config
         file: Option<PathBuf>,
     },
-    /// Share modules through registries
+    /// Write, try, look at and share checks and hooks, without a cluster and without root
     #[command(subcommand)]
     Module(command::module::Command),
     /// Show the state of the running daemon

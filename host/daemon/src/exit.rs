@@ -24,6 +24,10 @@ pub(crate) enum Kind {
     Temporary,
     /// 70: a fault of the program.
     Internal,
+    /// 1: what was asked has the answer no.
+    Negative,
+    /// 2: what was asked has no answer.
+    NoVerdict,
 }
 
 impl Failure {
@@ -47,6 +51,16 @@ impl Failure {
         Self::new(Kind::Internal, message)
     }
 
+    /// For commands whose exit code is their answer: it is no. It was told on stdout.
+    pub(crate) fn negative() -> Self {
+        Self::new(Kind::Negative, "")
+    }
+
+    /// For commands whose exit code is their answer: there is none, for this reason, unless stdout has it.
+    pub(crate) fn no_verdict(message: impl Display) -> Self {
+        Self::new(Kind::NoVerdict, message)
+    }
+
     fn new(kind: Kind, message: impl Display) -> Self {
         Self {
             kind,
@@ -56,13 +70,17 @@ impl Failure {
 
     /// Tells the person at the terminal (or the journal) and gives the exit code.
     pub(crate) fn report(&self) -> ExitCode {
-        write_stderr(&self.message);
+        if !self.message.is_empty() {
+            write_stderr(&self.message);
+        }
         ExitCode::from(match self.kind {
             Kind::Usage => 64,
             Kind::Config => 78,
             Kind::Rights => 77,
             Kind::Temporary => 75,
             Kind::Internal => 70,
+            Kind::Negative => 1,
+            Kind::NoVerdict => 2,
         })
     }
 }

@@ -1,6 +1,6 @@
 //! The modules embedded in the binary.
 
-use crate::config::ModuleRole;
+use vrrp_sandbox::ModuleRole;
 
 /// A module we ship.
 #[derive(Debug)]
@@ -14,6 +14,11 @@ pub(crate) struct BuiltIn {
 }
 
 include!(concat!(env!("OUT_DIR"), "/built_in.rs"));
+
+/// All of them: the checks, then the hooks, by name.
+pub(crate) fn all() -> &'static [BuiltIn] {
+    BUILT_IN
+}
 
 /// The names that a file may use without a path, of checks or of hooks.
 pub(crate) fn names(role: ModuleRole) -> Vec<&'static str> {

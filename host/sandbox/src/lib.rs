@@ -29,6 +29,8 @@ mod log;
 mod meter;
 mod module;
 mod outline;
+mod permits;
+mod rehearsal;
 mod run;
 mod stdio;
 mod store;
@@ -49,9 +51,11 @@ pub use host::{
 pub use limits::Limits;
 pub use module::Plan;
 pub use module::check::{CheckModule, RunContext};
-pub use module::hook::{HookError, HookModule};
+pub use module::describe::{Description, Import, ModuleRole};
+pub use module::hook::{HookError, HookModule, HookReport};
 pub use module::load::{Grants, LoadError, Setup};
 pub use outline::Outline;
+pub use rehearsal::{Asked, Fault, ParseFaultError, Rehearsal, Reply};
 pub use run::{RunError, RunReport, Usage};
 
 fn hex(bytes: &[u8]) -> String {

@@ -1,6 +1,7 @@
 //! A loaded component, and one call of it: a fresh instance each time, under every limit, gone afterwards.
 
 pub(crate) mod check;
+pub(crate) mod describe;
 pub(crate) mod hook;
 pub(crate) mod load;
 
@@ -14,7 +15,7 @@ use wasmtime::Store;
 use wasmtime::component::{Instance, InstancePre};
 
 use crate::bindings::imports::types;
-use crate::grant::Grant;
+use crate::grant::{Grant, ParseGrantError};
 use crate::meter::Metered;
 use crate::run::{RunError, Usage};
 use crate::store::{Call, Shared};
@@ -28,6 +29,17 @@ pub struct Plan {
     pub triggers: Vec<Trigger>,
     /// What the module will touch; all of it is granted.
     pub needs: Vec<Grant>,
+}
+
+impl Plan {
+    /// What the module touches itself, and what is watched for it.
+    ///
+    /// # Errors
+    /// When a trigger is of what cannot be granted; a module that was loaded has none.
+    pub fn wants(&self) -> Result<Vec<Grant>, ParseGrantError> {
+        let watched: Result<Vec<_>, _> = self.triggers.iter().map(Grant::to_watch).collect();
+        Ok([self.needs.clone(), watched?].concat())
+    }
 }
 
 /// A world of the contract: how its exports are found and called.

@@ -15,6 +15,8 @@ use crate::host::{Host, Level, LogSource};
 use crate::limits::{Limits, MemoryLimiter};
 use crate::log::ModuleLog;
 use crate::meter::CpuMeter;
+use crate::permits::Permits;
+use crate::rehearsal::Rehearsal;
 use crate::stdio::LoggedStream;
 
 /// Random bytes that a module may ask for at once; seeding a hash map takes 16.
@@ -31,16 +33,23 @@ pub(crate) struct Shared {
     pub(crate) host: Arc<dyn Host>,
     pub(crate) log: Arc<ModuleLog>,
     pub(crate) key_values: KeyValues,
+    pub(crate) rehearsal: Option<Arc<Rehearsal>>,
 }
 
 impl Shared {
-    pub(crate) fn new(name: String, limits: Limits, host: Arc<dyn Host>) -> Self {
+    pub(crate) fn new(
+        name: String,
+        limits: Limits,
+        host: Arc<dyn Host>,
+        rehearsal: Option<Arc<Rehearsal>>,
+    ) -> Self {
         Self {
             log: Arc::new(ModuleLog::new(name.clone(), host.clone(), limits.log_rate)),
             key_values: KeyValues::default(),
             name,
             limits,
             host,
+            rehearsal,
         }
     }
 }
@@ -60,7 +69,7 @@ pub(crate) struct Call {
     pub(crate) meter: Arc<CpuMeter>,
     pub(crate) memory: MemoryLimiter,
     pub(crate) denials: Denials,
-    permits: Arc<[Grant]>,
+    permits: Permits,
     deadline: Instant,
     wasi: WasiCtx,
     table: ResourceTable,
@@ -94,7 +103,7 @@ impl Call {
             meter: Arc::default(),
             memory: MemoryLimiter::new(limits.memory),
             denials: Denials::default(),
-            permits,
+            permits: Permits::new(permits, shared.rehearsal.clone()),
             deadline: Instant::now() + wall,
             wasi: wasi(&shared.log),
             table,
@@ -121,16 +130,25 @@ impl Call {
 
     /// As [`Call::permits`], for an act that takes more than one grant; the line has all that are missing.
     pub(crate) fn permits_all(&mut self, needs: &[Grant]) -> bool {
-        let is_missing = |need: &&Grant| !self.permits.iter().any(|grant| grant.covers(need));
+        let is_missing = |need: &&Grant| !self.permits.allow(need);
         let missing: Vec<_> = needs.iter().filter(is_missing).collect();
         if missing.is_empty() {
             return true;
         }
+        self.refuse_all(&missing);
+        false
+    }
+
+    /// Counts and logs that nothing grants `need`, with the line that would.
+    pub(crate) fn refuse(&mut self, need: &Grant) {
+        self.refuse_all(&[need]);
+    }
+
+    fn refuse_all(&mut self, missing: &[&Grant]) {
         let hint = allow_line(self.permits.iter().chain(missing.iter().copied()));
         let missing: Vec<_> = missing.iter().map(ToString::to_string).collect();
         let what = format!("{}; to allow it write {hint}", missing.join(" and "));
         self.deny(&what, Some(hint));
-        false
     }
 
     /// Counts and logs a refusal.
@@ -157,7 +175,7 @@ impl Call {
     }
 
     /// What the module may touch, for checks that happen while it waits.
-    pub(crate) fn permit_list(&self) -> Arc<[Grant]> {
+    pub(crate) fn permit_list(&self) -> Permits {
         self.permits.clone()
     }
 }

@@ -115,6 +115,15 @@ fn what_the_page_says_works_and_another_node_gets_exactly_the_same() {
     let printed = first.sh(&update).assert_done();
     assert!(printed.contains("queue:1.1.0@sha256:"), "{printed}");
     assert_eq!(first.stored().len(), 2);
+    let references = [module, printed.lines().next().unwrap_or_default()]
+        .map(|line| line.trim_start_matches("module = ").trim_matches('"'));
+    let [old, new] = references;
+    let more = first.vrrp_host(&["module", "diff", old, new]);
+    assert_eq!(more.status.code(), Some(1), "{more:#?}");
+    let import = "+ import vrrp-host:plugin/http@0.1.0, takes http:METHOD URL-PREFIX\n";
+    assert!(more.stdout.contains(import), "{more:#?}");
+    let same = first.vrrp_host(&["module", "diff", old, old]);
+    assert_eq!(same.assert_done(), "nothing is newly asked for\n");
     assert_eq!(first.read("modules.lock").matches("[[module]]").count(), 2);
 }
 

@@ -16,6 +16,7 @@
 //! * `author`: a check written with the SDK: no process called `name` runs.
 
 mod pad;
+pub mod project;
 mod text;
 
 use std::path::{Path, PathBuf};
@@ -25,6 +26,17 @@ pub use pad::pad;
 pub use text::componentize;
 
 const TARGET: &str = "wasm32-wasip2";
+
+/// Where guests are built, below a folder of tests.
+#[must_use]
+pub fn target(folder: &Path) -> PathBuf {
+    folder.join("guests")
+}
+
+/// Where the components are.
+fn release(folder: &Path) -> PathBuf {
+    target(folder).join(TARGET).join("release")
+}
 
 /// The guests, built.
 #[derive(Debug)]
@@ -40,14 +52,13 @@ impl Guests {
     /// When they do not build; the compiler has said why.
     #[must_use]
     pub fn build(folder: &Path) -> Self {
-        let target = folder.join("guests");
         let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/guests/Cargo.toml");
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo
             .args(["build", "--quiet", "--locked", "--release", "--lib"])
             .args(["--examples", "--target", TARGET])
             .args(["--manifest-path", manifest, "--target-dir"])
-            .arg(&target);
+            .arg(target(folder));
         // What the outer build says of this machine's target is not meant for the guests.
         for variable in ["CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "CARGO_BUILD_TARGET"] {
             cargo.env_remove(variable);
@@ -57,7 +68,7 @@ impl Guests {
             status.success(),
             "the guests do not build; is the target {TARGET} installed?"
         );
-        let release = target.join(TARGET).join("release");
+        let release = release(folder);
         text::write(&release.join("table.wasm"), text::TABLE);
         Self { release }
     }

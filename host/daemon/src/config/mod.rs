@@ -11,6 +11,7 @@ use toml::de::DeTable;
 mod authentication;
 mod cluster;
 mod group;
+mod inline;
 mod instance;
 mod lint;
 mod model;
@@ -27,14 +28,16 @@ mod syntax;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use inline::Inline;
 pub(crate) use model::{
-    Check, Cluster, Group, Hook, Instance, Module, ModuleRole, ModuleSource, Notify, NotifyOn,
+    Check, Cluster, Group, Hook, Instance, Limits, Module, ModuleSource, Notify, NotifyOn,
 };
+pub(crate) use module::{BuiltInNames, CHECK_TIMEOUT_DEFAULT, HOOK_TIMEOUT_DEFAULT, is_path};
 pub(crate) use report::{Diagnostic, Report, Source};
+pub(crate) use suggest::{closest, list};
 
 use crate::store::PublicKey;
 use cluster::Draft;
-pub(crate) use module::BuiltInNames;
 use module::Modules;
 use reader::Sink;
 

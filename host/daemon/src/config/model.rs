@@ -7,9 +7,8 @@ use std::num::{NonZeroU8, NonZeroU16};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use vrrp_linux::netlink::{Address, Route, Rule};
-use vrrp_sandbox::EngineKind;
+use vrrp_sandbox::{EngineKind, ModuleRole};
 
 use crate::store::{Digest, PublicKey, Reference};
 
@@ -39,13 +38,6 @@ pub(crate) struct Cluster {
 pub(crate) struct Sandbox {
     /// What runs the modules' code; native.
     pub(crate) engine: EngineKind,
-}
-
-/// What a module is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum ModuleRole {
-    Check,
-    Hook,
 }
 
 /// Where a module comes from.

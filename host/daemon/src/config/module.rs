@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 use toml::de::DeValue;
+use vrrp_sandbox::ModuleRole;
 
-use super::model::{Check, Hook, Limits, Module, ModuleRole, ModuleSource};
+use super::model::{Check, Hook, Limits, Module, ModuleSource};
 use super::nodes::{bare, check_name};
 use super::reader::{Field, Keys, Table};
 use super::suggest::{closest, list};
@@ -51,10 +52,10 @@ const CHECK_INTERVAL: RangeInclusive<Duration> =
     Duration::from_millis(10)..=Duration::from_secs(24 * 3600);
 const CHECK_INTERVAL_DEFAULT: Duration = Duration::from_secs(2);
 /// A check that takes longer than this by default would delay a failover.
-const CHECK_TIMEOUT_DEFAULT: Duration = Duration::from_secs(1);
+pub(crate) const CHECK_TIMEOUT_DEFAULT: Duration = Duration::from_secs(1);
 const SHORTEST_TIMEOUT: Duration = Duration::from_millis(1);
 const HOOK_TIMEOUT: RangeInclusive<Duration> = SHORTEST_TIMEOUT..=Duration::from_secs(3600);
-const HOOK_TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
+pub(crate) const HOOK_TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
 
 /// From one page of WebAssembly to all that 32 bits can address.
 const MEMORY: RangeInclusive<u64> = 64 << 10..=4 << 30;
@@ -189,19 +190,9 @@ fn read_module(
     let source = table.require("module", example, |field| {
         read_source(&field, role, modules)
     });
-    let config = table.read(
-        "config",
-        Value::Object(serde_json::Map::new()),
-        |field| match field.value() {
-            DeValue::Table(_) => json(&field),
-            DeValue::String(_)
-            | DeValue::Integer(_)
-            | DeValue::Float(_)
-            | DeValue::Boolean(_)
-            | DeValue::Datetime(_)
-            | DeValue::Array(_) => field.wrong_type("a table", "`config = { name = \"nginx\" }`"),
-        },
-    );
+    let config = table.read("config", Value::Object(serde_json::Map::new()), |field| {
+        read_config(&field, "`config = { name = \"nginx\" }`")
+    });
     let allow = table.read("allow", None, |field| read_allow(&field).map(Some));
     let limits = table.read("limits", Limits::default(), read_limits);
     let user = table.read("user", None, |field| read_user(&field).map(Some));
@@ -217,6 +208,11 @@ fn read_module(
     })
 }
 
+/// Whether a module of this name is a file, and not one that is built in.
+pub(crate) fn is_path(text: &str) -> bool {
+    text.contains('/') || Path::new(text).extension().is_some_and(|end| end == "wasm")
+}
+
 fn read_source(field: &Field<'_>, role: ModuleRole, modules: Modules<'_>) -> Option<ModuleSource> {
     let text = field.string("process")?;
     if text.starts_with(SCHEME) {
@@ -229,7 +225,7 @@ fn read_source(field: &Field<'_>, role: ModuleRole, modules: Modules<'_>) -> Opt
         );
         return None;
     }
-    if text.contains('/') || Path::new(text).extension().is_some_and(|end| end == "wasm") {
+    if is_path(text) {
         return Some(ModuleSource::File(modules.folder.join(text)));
     }
     let BuiltInNames { checks, hooks } = modules.built_in;
@@ -323,6 +319,19 @@ fn read_key(field: &Field<'_>) -> Option<PublicKey> {
         );
     }
     key.ok()
+}
+
+/// The table that a module is given.
+pub(super) fn read_config(field: &Field<'_>, example: &str) -> Option<Value> {
+    match field.value() {
+        DeValue::Table(_) => json(field),
+        DeValue::String(_)
+        | DeValue::Integer(_)
+        | DeValue::Float(_)
+        | DeValue::Boolean(_)
+        | DeValue::Datetime(_)
+        | DeValue::Array(_) => field.wrong_type("a table", example),
+    }
 }
 
 /// Values that JSON does not have are errors rather than guesses.

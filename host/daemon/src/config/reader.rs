@@ -163,7 +163,7 @@ pub(super) struct Field<'d> {
 }
 
 impl<'d> Field<'d> {
-    fn new(
+    pub(super) fn new(
         sink: &'d Sink,
         key: &'d Spanned<std::borrow::Cow<'d, str>>,
         value: &'d Spanned<DeValue<'d>>,

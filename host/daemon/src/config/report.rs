@@ -43,11 +43,7 @@ impl Source {
         pointer: &str,
         message: &str,
     ) -> Diagnostic {
-        let inside: Vec<String> = pointer
-            .split('/')
-            .skip(1)
-            .map(|token| token.replace("~1", "/").replace("~0", "~"))
-            .collect();
+        let inside = tokens(pointer);
         let mut path = vec![table[0].as_str(), table[1].as_str(), "config"];
         path.extend(inside.iter().map(String::as_str));
         self.error_at(&path, message)
@@ -266,12 +262,26 @@ fn visible(span: &Range<usize>, text: &str) -> Range<usize> {
     }
 }
 
+/// The steps of a JSON pointer (RFC 6901, section 4).
+pub(super) fn tokens(pointer: &str) -> Vec<String> {
+    pointer
+        .split('/')
+        .skip(1)
+        .map(|token| token.replace("~1", "/").replace("~0", "~"))
+        .collect()
+}
+
 /// Walks down `path` as far as the file goes.
 fn locate(text: &str, path: &[&str]) -> Range<usize> {
     let (root, _) = DeTable::parse_recoverable(text);
+    let root = Spanned::new(root.span(), DeValue::Table(root.into_inner()));
+    locate_in(&root, path)
+}
+
+/// Walks down `path` from `root`, as far as it goes.
+pub(super) fn locate_in(root: &Spanned<DeValue<'_>>, path: &[&str]) -> Range<usize> {
+    let mut here = root;
     let mut span = root.span();
-    let root = Spanned::new(span.clone(), DeValue::Table(root.into_inner()));
-    let mut here = &root;
     for step in path {
         let next = match here.get_ref() {
             DeValue::Table(table) => table.get(*step),

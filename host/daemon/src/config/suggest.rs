@@ -4,7 +4,7 @@
 const LONGEST: usize = 100;
 
 /// The candidate that `word` is most likely a misspelling of.
-pub(super) fn closest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
+pub(crate) fn closest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
     if word.len() > LONGEST {
         return None;
     }
@@ -22,7 +22,7 @@ pub(super) fn closest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str>
 }
 
 /// `a, b and c`, each in backquotes.
-pub(super) fn list<S: AsRef<str>>(words: &[S]) -> String {
+pub(crate) fn list<S: AsRef<str>>(words: &[S]) -> String {
     let mut quoted: Vec<String> = words
         .iter()
         .map(|word| format!("`{}`", word.as_ref()))

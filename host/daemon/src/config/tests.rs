@@ -12,13 +12,11 @@ use std::time::Duration;
 use proptest::prelude::*;
 use serde_json::json;
 use vrrp::{Authentication, Key, Mode, OnError, OnFail, Password, Version};
-use vrrp_sandbox::EngineKind;
+use vrrp_sandbox::{EngineKind, ModuleRole};
 
 use super::model::Limits;
 use super::report::Severity;
-use super::{
-    BuiltInNames, LoadError, Loaded, ModuleRole, ModuleSource, NotifyOn, Report, load, parse,
-};
+use super::{BuiltInNames, LoadError, Loaded, ModuleSource, NotifyOn, Report, load, parse};
 
 const BUILT_IN: BuiltInNames<'_> = BuiltInNames {
     checks: &["exec", "file", "http", "process"],

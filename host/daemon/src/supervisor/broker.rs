@@ -18,6 +18,7 @@ use tokio::net::UnixStream;
 use tokio::sync::Mutex;
 use tracing::warn;
 use vrrp_linux::systemd::{Action, JobError, Systemd, SystemdError};
+use vrrp_linux::user::User;
 use vrrp_sandbox::{Grant, Trigger};
 
 use crate::exit::chain;
@@ -31,7 +32,7 @@ use threads::Threads;
 
 /// Does privileged acts.
 #[derive(Clone, Debug)]
-pub(super) struct Broker {
+pub(crate) struct Broker {
     /// What each check and hook may ask for, by number.
     checks: Arc<Vec<Vec<Grant>>>,
     hooks: Arc<Vec<Vec<Grant>>>,
@@ -53,7 +54,7 @@ const READING_EACH: usize = 2;
 
 impl Broker {
     /// One that grants nothing.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             checks: Arc::default(),
             hooks: Arc::default(),
@@ -62,6 +63,16 @@ impl Broker {
             commands: Commands::new(),
             users: Arc::default(),
         }
+    }
+
+    /// One that grants this, and runs commands as it does for whoever names no user.
+    pub(crate) fn granting(checks: &[Vec<String>], hooks: &[Vec<String>]) -> Self {
+        let nobody = |modules: &[Vec<String>]| vec![Ok(User::unprivileged()); modules.len()];
+        let users = Users {
+            checks: nobody(checks),
+            hooks: nobody(hooks),
+        };
+        Self::new().with_grants(checks, hooks, users)
     }
 
     /// The same with other grants: `checks` and `hooks` are in the words of `allow`, by number, and so are `users`.
@@ -82,7 +93,7 @@ impl Broker {
     }
 
     /// Does `act`, if the grants of `asker` allow it.
-    pub(super) async fn perform(&self, asker: Asker, act: BrokerRequest) -> BrokerAnswer {
+    pub(crate) async fn perform(&self, asker: Asker, act: BrokerRequest) -> BrokerAnswer {
         match act {
             BrokerRequest::Unit { name } => {
                 let needed = Grant::Unit(name.clone());
@@ -278,7 +289,7 @@ mod tests {
         let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
         let checks: [Vec<String>; 2] = [words(&["read:/run/app", "unit:a"]), words(&["link:eth0"])];
         let hooks: [Vec<String>; 1] = [words(&["unit:b:start"])];
-        let broker = Broker::new().with_grants(&checks, &hooks, Users::default());
+        let broker = Broker::granting(&checks, &hooks);
         let may = |asker, trigger: &Trigger| broker.may_watch(asker, trigger);
 
         let path = |path: &str| Trigger::PathChanged(path.to_owned());

@@ -10,9 +10,9 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
-use vrrp_sandbox::{CompiledCache, Compiler, EngineConfig};
+use vrrp_sandbox::{CompiledCache, Compiler, EngineConfig, ModuleRole};
 
-use crate::config::{ModuleRole, ModuleSource};
+use crate::config::ModuleSource;
 use crate::exit::{Failure, chain};
 use crate::modules;
 use crate::store::{COMPONENT_MAX, Digest, Store};
@@ -42,7 +42,7 @@ enum Source {
 }
 
 /// Key in the cache, or why there is none; one for each module asked for.
-pub(super) type Compiled = Vec<Result<String, String>>;
+pub(crate) type Compiled = Vec<Result<String, String>>;
 
 /// The folder of compiled modules.
 pub(crate) fn cache_dir(state_dir: &Path) -> PathBuf {
@@ -53,7 +53,7 @@ pub(crate) fn cache_dir(state_dir: &Path) -> PathBuf {
 ///
 /// # Errors
 /// When the child cannot be run or does not answer.
-pub(super) async fn compile(
+pub(crate) async fn compile(
     state_dir: &Path,
     engine: EngineConfig,
     sources: &[ModuleSource],

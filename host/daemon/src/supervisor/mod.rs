@@ -24,8 +24,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tracing::info;
 
+pub(crate) use broker::Broker;
+pub(crate) use compile::compile;
 pub(crate) use control::{InstanceCommand, Request, Response};
 pub(crate) use prepare::{read, try_modules};
+pub(crate) use setup::module_setup;
 
 use crate::cli::Options;
 use crate::exit::Failure;

@@ -5,6 +5,7 @@ use std::os::unix::fs::DirBuilderExt;
 
 use tokio::sync::mpsc;
 use vrrp_linux::{macvlan, role};
+use vrrp_sandbox::ModuleRole;
 
 use super::broker::{Broker, Users, user_of};
 use super::children::{Child, FromChild};
@@ -13,8 +14,7 @@ use super::finder::{Finder, Refused};
 use super::setup::{Setup, module_setup, schedule};
 use crate::cli::Options;
 use crate::config::{
-    self, BuiltInNames, Cluster, Diagnostic, Instance, Loaded, Module, ModuleRole, ModuleSource,
-    Report, Source,
+    self, BuiltInNames, Cluster, Diagnostic, Instance, Loaded, Module, ModuleSource, Report, Source,
 };
 use crate::exit::{Failure, chain};
 use crate::ipc::{Asker, FromWorker, LoadFailure, ToWorker};

@@ -253,7 +253,7 @@ fn may_ping(module: &Module) -> bool {
 }
 
 /// A module, for the worker.
-pub(super) fn module_setup(name: &str, module: &Module, key: String) -> ModuleSetup {
+pub(crate) fn module_setup(name: &str, module: &Module, key: String) -> ModuleSetup {
     let allow = match (&module.source, &module.allow) {
         (ModuleSource::BuiltIn(..), None) => None,
         (ModuleSource::BuiltIn(..) | ModuleSource::File(_) | ModuleSource::Registry(..), allow) => {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use vrrp_sandbox::{
     Artifact, CompiledCache, Engine, EngineConfig, Grant, Grants, HookError, HookModule, Limits,
-    LoadError, Setup as SandboxSetup, Transition,
+    LoadError, Rehearsal, Setup as SandboxSetup, Transition,
 };
 
 use super::checks::{RunningCheck, guest_state};
@@ -61,6 +61,7 @@ pub(super) async fn load(
         processes: Arc::default(),
         pings,
         artifacts: RefCell::default(),
+        rehearsal: None,
     };
     for ((module, schedule), index) in setup.checks.iter().zip(0..) {
         match loader.check(module, index).await {
@@ -85,18 +86,19 @@ pub(super) async fn load(
     loaded
 }
 
-struct Loader<'a> {
-    engine: Engine,
-    cache: &'a CompiledCache,
-    requests: &'a Arc<Requests>,
-    processes: Arc<Processes>,
-    pings: &'a Arc<Pings>,
+pub(super) struct Loader<'a> {
+    pub(super) engine: Engine,
+    pub(super) cache: &'a CompiledCache,
+    pub(super) requests: &'a Arc<Requests>,
+    pub(super) processes: Arc<Processes>,
+    pub(super) pings: &'a Arc<Pings>,
     /// By their keys: a hundred checks of one module have its code once.
-    artifacts: RefCell<HashMap<String, Artifact>>,
+    pub(super) artifacts: RefCell<HashMap<String, Artifact>>,
+    pub(super) rehearsal: Option<Arc<Rehearsal>>,
 }
 
 impl Loader<'_> {
-    async fn check(
+    pub(super) async fn check(
         &self,
         module: &ModuleSetup,
         index: u32,
@@ -116,7 +118,7 @@ impl Loader<'_> {
         Ok((check, needs))
     }
 
-    async fn hook(
+    pub(super) async fn hook(
         &self,
         module: &ModuleSetup,
         index: u32,
@@ -180,6 +182,7 @@ impl Loader<'_> {
                 handles: module.handles,
                 log_rate: module.log_rate,
             },
+            rehearsal: self.rehearsal.clone(),
             host: Arc::new(ModuleHost::new(
                 asker,
                 self.requests.clone(),

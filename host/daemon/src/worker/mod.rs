@@ -3,6 +3,7 @@
 //! One thread, one executor. A guest yields at each tick of its engine's clock and every host call has
 //! a deadline, so no module can keep the others from running for long.
 
+mod alone;
 mod checks;
 mod host;
 mod load;
@@ -28,6 +29,7 @@ use crate::exit::Failure;
 use crate::ipc::{self, Asker, AsyncChannel, CallHook, FromWorker, RecvError, ToWorker};
 use crate::logging;
 use crate::supervisor::compile::cache_dir;
+pub(crate) use alone::Alone;
 use checks::{RunningCheck, States};
 use host::Requests;
 use load::{Loaded, Setup};

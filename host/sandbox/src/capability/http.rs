@@ -20,6 +20,7 @@ use super::net::Failure;
 use super::net::identity::Identity;
 use crate::bindings::imports::{http, net};
 use crate::grant::{Grant, GrantClass, HttpRule};
+use crate::permits::Permits;
 use crate::store::Call;
 
 pub(super) const CAPABILITY: Capability = Capability {
@@ -85,7 +86,7 @@ impl http::Host for Call {
 
 /// What holds for a request and all its redirects.
 struct Journey<'a> {
-    permits: &'a [Grant],
+    permits: &'a Permits,
     tls: &'a net::Tls,
     identity: Identity,
     redirects: u8,
@@ -143,7 +144,7 @@ impl Journey<'_> {
     fn granted(&self, hop: &Hop) -> Result<HttpRule, Failure> {
         let rule = HttpRule::for_request(hop.method.as_str(), &hop.url).map_err(net::Error::Io)?;
         let need = Grant::Http(rule.clone());
-        if self.permits.iter().any(|grant| grant.covers(&need)) {
+        if self.permits.allow(&need) {
             Ok(rule)
         } else {
             Err(Failure::Denied(need))

@@ -38,8 +38,7 @@ impl Call {
         match timeout_at(deadline, attempt).await {
             Ok(Ok(reached)) => Ok(reached),
             Ok(Err(Failure::Denied(need))) => {
-                // Compared once more, for the log and the count.
-                self.permits(&need);
+                self.refuse(&need);
                 Err(net::Error::Denied)
             }
             Ok(Err(Failure::Address)) => {

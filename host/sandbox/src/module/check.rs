@@ -44,6 +44,11 @@ impl CheckModule {
         &self.0.plan
     }
 
+    /// The line for cluster.toml that grants what it needs with its config; `None` when it needs nothing.
+    pub fn allow_line(&self) -> Option<String> {
+        self.0.allow_line()
+    }
+
     /// Runs it once. Ends within [`Limits::wall`](crate::Limits::wall), and needs at most as long again to begin
     /// when all slots of the engine are taken. Dropping the future ends the run.
     pub async fn run(&self, context: RunContext) -> RunReport {

@@ -7,7 +7,7 @@ use wasmtime::component::{Instance, InstancePre};
 
 use super::{Configured, Module, Plan, Role};
 use crate::bindings::notifier;
-use crate::run::RunError;
+use crate::run::{RunError, Usage};
 use crate::store::Call;
 use crate::text::clean;
 use crate::{Metadata, Transition};
@@ -29,15 +29,25 @@ impl HookModule {
         &self.0.plan
     }
 
+    /// The line for cluster.toml that grants what it needs with its config; `None` when it needs nothing.
+    pub fn allow_line(&self) -> Option<String> {
+        self.0.allow_line()
+    }
+
     /// Tells it once, and waits until it is done or [`Limits::wall`](crate::Limits::wall) is over.
     pub async fn notify(&self, transition: Transition) -> Result<(), HookError> {
+        self.report(transition).await.outcome
+    }
+
+    /// As [`HookModule::notify`], with what it cost.
+    pub async fn report(&self, transition: Transition) -> HookReport {
         let ended = self
             .0
             .call(|guest, store| {
                 Box::pin(async move { guest.call_notify(store, &transition).await })
             })
             .await;
-        match ended.outcome {
+        let outcome = match ended.outcome {
             Ok(Ok(())) => Ok(()),
             Ok(Err(notifier::HookError::Retry(message))) => {
                 Err(HookError::Retry(clean(&message, MESSAGE_MAX)))
@@ -50,8 +60,21 @@ impl HookModule {
                 }))
             }
             Err(error) => Err(HookError::Module(error)),
+        };
+        HookReport {
+            outcome,
+            usage: ended.usage,
         }
     }
+}
+
+/// A call of a hook, with what it cost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HookReport {
+    /// Whether it did what it is for.
+    pub outcome: Result<(), HookError>,
+    /// What it cost.
+    pub usage: Usage,
 }
 
 /// Why a notification did not succeed.

@@ -2,7 +2,7 @@
 //! is tried here: the imports, the exports, an instance, the config, the grants.
 
 mod error;
-mod interface;
+pub(super) mod interface;
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,13 +23,14 @@ use crate::grant::{Grant, GrantClass, allow_line};
 use crate::host::Host;
 use crate::limits::Limits;
 use crate::meter::Metered;
+use crate::rehearsal::{FaultError, Rehearsal, inject};
 use crate::run::RunError;
 use crate::store::{Call, Shared};
 use crate::text::clean;
 use crate::{Artifact, ConfigError, Engine, Metadata};
 
 /// Wall time of the trial. A load happens when everything else starts as well, and CPU time has its own limit.
-const TRIAL_WALL: Duration = Duration::from_secs(10);
+pub(super) const TRIAL_WALL: Duration = Duration::from_secs(10);
 
 const METADATA_MAX: usize = 256;
 const CONFIG_ERRORS_MAX: usize = 32;
@@ -47,6 +48,8 @@ pub struct Setup {
     pub limits: Limits,
     /// The world outside.
     pub host: Arc<dyn Host>,
+    /// What to watch and what to have go wrong; the daemon does neither.
+    pub rehearsal: Option<Arc<Rehearsal>>,
 }
 
 /// Where the grants of a module come from.
@@ -110,13 +113,24 @@ async fn load<R: Role>(
     interface::check_exports::<R>(engine, &component)?;
     let imports = Imports::read(engine, &component)?;
     let missing = imports.not_opened_by(setup.grants.classes().as_deref());
-    let pre = link(engine, &component, &imports, &missing)?;
+    let pre = link(
+        engine,
+        &component,
+        &imports,
+        &missing,
+        setup.rehearsal.as_ref(),
+    )?;
     let trial = Trial {
         exports: R::exports(&pre)
             .map_err(|error| LoadError::InvalidComponent(format!("{error:#}")))?,
         pre,
         config: setup.config.to_string(),
-        shared: Arc::new(Shared::new(setup.name, setup.limits, setup.host)),
+        shared: Arc::new(Shared::new(
+            setup.name,
+            setup.limits,
+            setup.host,
+            setup.rehearsal,
+        )),
     };
     let outcome = trial.run::<R>(engine, setup.grants.listed().into()).await;
     if let Some(first) = missing.first() {
@@ -173,11 +187,12 @@ impl Grants {
 
 /// Links what the component imports and may have. What is `missing` traps when called, so that the component can still
 /// be asked what it wants it for.
-fn link(
+pub(super) fn link(
     engine: &Engine,
     component: &Component,
     imports: &Imports,
     missing: &[&str],
+    rehearsal: Option<&Arc<Rehearsal>>,
 ) -> Result<InstancePre<Call>, LoadError> {
     let mut linker = Linker::new(engine.wasmtime());
     let linked = wasmtime_wasi::p2::add_to_linker_async(&mut linker)
@@ -194,8 +209,15 @@ fn link(
                 linker.define_unknown_imports_as_traps(component)
             }
         })
+        .and_then(|()| match rehearsal {
+            Some(rehearsal) => inject(engine, component, &mut linker, rehearsal),
+            None => Ok(()),
+        })
         .and_then(|()| linker.instantiate_pre(component));
-    linked.map_err(|error| LoadError::InvalidComponent(format!("{error:#}")))
+    linked.map_err(|error| match error.downcast_ref::<FaultError>() {
+        Some(fault) => LoadError::Fault(fault.to_string()),
+        None => LoadError::InvalidComponent(format!("{error:#}")),
+    })
 }
 
 /// A first instance, to see whether the component works and what it wants.
@@ -243,7 +265,7 @@ impl<E> Trial<E> {
     }
 }
 
-fn presentable(metadata: Metadata) -> Metadata {
+pub(super) fn presentable(metadata: Metadata) -> Metadata {
     Metadata {
         name: clean(&metadata.name, METADATA_MAX),
         version: clean(&metadata.version, METADATA_MAX),
@@ -278,10 +300,7 @@ fn plan(configured: Configured) -> Result<Plan, LoadError> {
 
 /// Every need, and everything that is watched on the module's behalf, must be covered.
 fn require_granted(listed: &[Grant], plan: &Plan) -> Result<(), LoadError> {
-    let mut wanted = plan.needs.clone();
-    for trigger in &plan.triggers {
-        wanted.push(Grant::to_watch(trigger)?);
-    }
+    let wanted = plan.wants()?;
     let uncovered = |need: &&Grant| !listed.iter().any(|grant| grant.covers(need));
     let Some(need) = wanted.iter().find(uncovered) else {
         return Ok(());
@@ -309,7 +328,7 @@ fn import_not_granted(
 }
 
 /// The `allow` line that keeps what is listed and adds what is wanted.
-fn complete(listed: &[Grant], wanted: &[Grant]) -> String {
+pub(super) fn complete(listed: &[Grant], wanted: &[Grant]) -> String {
     let mut all: Vec<&Grant> = listed.iter().collect();
     for need in wanted {
         if !all.iter().any(|grant| grant.covers(need)) {

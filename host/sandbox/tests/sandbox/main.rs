@@ -10,6 +10,7 @@ mod icmp;
 mod limits;
 mod link;
 mod load;
+mod rehearsal;
 mod served;
 mod stream;
 mod support;

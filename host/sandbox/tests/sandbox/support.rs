@@ -115,6 +115,7 @@ pub(crate) fn setup(host: &Arc<TestHost>, config: Value, grants: Grants, limits:
         grants,
         limits,
         host: host.clone(),
+        rehearsal: None,
     }
 }
 

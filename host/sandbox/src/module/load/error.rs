@@ -73,6 +73,9 @@ pub enum LoadError {
     /// It does not accept its config.
     #[error("the module refuses its config: {}", list(.0))]
     Config(Vec<ConfigError>),
+    /// A rehearsal wants something to fail that the module never calls, or in a way that it cannot.
+    #[error("{0}")]
+    Fault(String),
     /// It crashed, or ran into a limit.
     #[error("the module cannot {phase}")]
     Trial {

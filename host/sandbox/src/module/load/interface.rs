@@ -8,6 +8,9 @@ use crate::Engine;
 use crate::capability::{CAPABILITIES, Capability, Link};
 use crate::grant::GrantClass;
 use crate::module::Role;
+use crate::module::check::Checker;
+use crate::module::describe::{Import, ModuleRole};
+use crate::module::hook::Notifier;
 
 const PACKAGE: &str = "vrrp-host:plugin";
 
@@ -75,11 +78,14 @@ impl<'a> Name<'a> {
 }
 
 /// The capabilities that a component imports, by the full name of the import.
-pub(super) struct Imports(Vec<(String, &'static Capability)>);
+pub(in crate::module) struct Imports(Vec<(String, &'static Capability)>);
 
 impl Imports {
     /// Fails on what nobody can have.
-    pub(super) fn read(engine: &Engine, component: &Component) -> Result<Self, LoadError> {
+    pub(in crate::module) fn read(
+        engine: &Engine,
+        component: &Component,
+    ) -> Result<Self, LoadError> {
         let mut capabilities = Vec::new();
         let ty = component.component_type();
         for (import, item) in ty.imports(engine.wasmtime()) {
@@ -120,6 +126,21 @@ impl Imports {
         self.0
             .iter()
             .map(|(import, capability)| (import.as_str(), capability.link))
+    }
+
+    /// For whoever asks what a component calls.
+    pub(in crate::module) fn described(&self) -> Vec<Import> {
+        self.0
+            .iter()
+            .map(|(import, capability)| Import {
+                interface: import.clone(),
+                opened_by: capability
+                    .granted_by
+                    .iter()
+                    .map(|class| class.form())
+                    .collect(),
+            })
+            .collect()
     }
 
     /// How a grant for `import` is written.
@@ -171,6 +192,37 @@ pub(super) fn check_exports<R: Role>(
 fn built_for(name: &Name<'_>) -> String {
     let (version, ours) = (name.version, versions());
     format!("it is built for version {version} of {PACKAGE}, this is {ours}")
+}
+
+/// What a component can be used as, and the version of the contract that it was built for. One that is both is a check.
+pub(in crate::module) fn role(
+    engine: &Engine,
+    component: &Component,
+) -> Result<(ModuleRole, String), LoadError> {
+    let role = match check_exports::<Checker>(engine, component) {
+        Ok(()) => ModuleRole::Check,
+        Err(not_a_check) => match check_exports::<Notifier>(engine, component) {
+            Ok(()) => ModuleRole::Hook,
+            Err(_) => {
+                let LoadError::WrongExports { found, .. } = not_a_check else {
+                    return Err(not_a_check);
+                };
+                let wanted = "check or hook";
+                return Err(LoadError::WrongExports { wanted, found });
+            }
+        },
+    };
+    let wanted = match role {
+        ModuleRole::Check => Checker::EXPORT,
+        ModuleRole::Hook => Notifier::EXPORT,
+    };
+    let ty = component.component_type();
+    let version = ty
+        .exports(engine.wasmtime())
+        .filter_map(|(export, _)| Name::parse(export))
+        .find(|name| name.contract().is_some() && name.interface == wanted)
+        .map(|name| name.version.to_owned());
+    Ok((role, version.unwrap_or_default()))
 }
 
 fn unknown(import: &str) -> LoadError {
