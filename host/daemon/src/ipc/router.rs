@@ -13,6 +13,7 @@ use super::core::{
     AnnounceConfigDef, ChecksumFormDef, CommandDef, OnErrorDef, OnFailDef, OutcomeDef, PeersDef,
     StandingDef, StateDef, VersionDef,
 };
+use crate::lateness::Lateness;
 
 /// To the router. Its set-up comes in pieces, because a thousand instances do not fit one message.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -87,8 +88,11 @@ pub(crate) enum FromRouter {
         standing: vrrp::Standing,
         progress: Option<CheckProgress>,
     },
-    /// The answer to [`ToRouter::Status`] is complete; with the counters that belong to no instance, by name.
-    StatusEnd { counters: Vec<(String, u64)> },
+    /// The answer to [`ToRouter::Status`] is complete; with what belongs to no instance: the counters, by name.
+    StatusEnd {
+        counters: Vec<(String, u64)>,
+        lateness: Lateness,
+    },
     /// Everything is given away and removed; the process ends.
     Stopped,
 }
