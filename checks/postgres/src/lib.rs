@@ -104,6 +104,9 @@ impl Check for Postgres {
             Err(Problem::Answer(answer)) => {
                 Ok(Observation::failing(format!("{address}: {answer}")))
             }
+            Err(Problem::Unfinished(why)) => {
+                Err(CheckError::Unavailable(format!("{address}: {why}")))
+            }
             Err(Problem::Access(answer)) => Err(CheckError::Unavailable(format!(
                 "{address} does not let {} in: {answer}",
                 self.user

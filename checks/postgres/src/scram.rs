@@ -1,16 +1,18 @@
 //! SCRAM-SHA-256 (RFC 5802, RFC 7677), the client's side, without channel binding.
 //!
 //! What makes a password slow to guess makes it slow to use: 4096 rounds of HMAC are what a server asks for. What comes of them
-//! depends on the password, the salt and the count alone, so it is kept from one run to the next.
+//! depends on the password, the salt and the count alone, so it is kept from one run to the next, and where it takes longer than a run
+//! may, it is made in several.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 use stringprep::saslprep;
-use vrrp_sdk::state;
+use vrrp_sdk::{clock, state};
 
 /// As the protocol calls it.
 pub(crate) const MECHANISM: &str = "SCRAM-SHA-256";
@@ -23,6 +25,13 @@ const CHANNEL_BINDING: &str = "c=biws";
 const NONCE_BYTES: usize = 18;
 /// Where the keys of the last run are kept.
 const KEPT: &str = "scram";
+/// Where they are kept while they are being made.
+const BEGUN: &str = "scram-begun";
+/// For making keys. The limit of a run is for processor time, of which this is never more: 50 ms when nothing else is written.
+/// Native code is done in a tenth of it; the interpreter takes some runs.
+const TIME_EACH_RUN: Duration = Duration::from_millis(30);
+/// Rounds between two looks at the clock; the interpreter does them in 2 ms.
+const ROUNDS_AT_ONCE: u32 = 64;
 
 type Block = [u8; 32];
 
@@ -35,6 +44,9 @@ pub(crate) enum Error {
     Server(String),
     #[error("it does not know the password itself, and is not who it says to be")]
     Impostor,
+    /// The next run goes on with it.
+    #[error("what its password takes is not computed yet ({done} of {rounds} rounds)")]
+    Unfinished { done: u32, rounds: u32 },
 }
 
 /// An exchange that was begun.
@@ -91,7 +103,7 @@ impl Scram {
             .filter(|rounds| *rounds > 0)
             .ok_or_else(syntax)?;
 
-        let keys = Keys::of(password, &salt, rounds);
+        let keys = Keys::of(password, &salt, rounds)?;
         let answer = format!("{CHANNEL_BINDING},r={nonce}");
         let signed = format!("{},{challenge},{answer}", self.bare(user));
         let stored = Sha256::digest(keys.client);
@@ -136,7 +148,7 @@ struct Keys {
 
 impl Keys {
     /// Those of the last run, when it had the same password and the server still has the same salt.
-    fn of(password: &str, salt: &[u8], rounds: u32) -> Self {
+    fn of(password: &str, salt: &[u8], rounds: u32) -> Result<Self, Error> {
         let made_of = Sha256::new()
             .chain_update(rounds.to_be_bytes())
             .chain_update(u64::try_from(salt.len()).unwrap_or(u64::MAX).to_be_bytes())
@@ -149,21 +161,34 @@ impl Keys {
             .and_then(|keys| keys.split_first_chunk())
             .and_then(|(client, rest)| Some((*client, rest.try_into().ok()?)))
         {
-            return Self { client, server };
+            return Ok(Self { client, server });
         }
-        let keys = Self::make(password, salt, rounds);
+        // A password that is none for SASL is taken as it is, as PostgreSQL does.
+        let password = saslprep(password).unwrap_or(Cow::Borrowed(password));
+        // What a key costs is paid once, and not in every round.
+        let password = keyed(password.as_bytes());
+        let mut salting =
+            Salting::resume(&made_of).unwrap_or_else(|| Salting::begin(&password, salt));
+        let end = clock::monotonic() + TIME_EACH_RUN;
+        salting.advance(&password, rounds, || clock::monotonic() < end);
+        if salting.done < rounds {
+            salting.keep(&made_of);
+            return Err(Error::Unfinished {
+                done: salting.done,
+                rounds,
+            });
+        }
+        let keys = Self::from_salted(&salting.all);
         // The next run makes them again when they were not kept.
         let _ = state::put(
             KEPT,
             &[made_of.as_slice(), &keys.client, &keys.server].concat(),
         );
-        keys
+        Ok(keys)
     }
 
-    fn make(password: &str, salt: &[u8], rounds: u32) -> Self {
-        // A password that is none for SASL is taken as it is, as PostgreSQL does.
-        let password = saslprep(password).unwrap_or(Cow::Borrowed(password));
-        let salted = keyed(&salted(password.as_bytes(), salt, rounds));
+    fn from_salted(salted: &Block) -> Self {
+        let salted = keyed(salted);
         Self {
             client: mac(&salted, b"Client Key"),
             server: mac(&salted, b"Server Key"),
@@ -171,19 +196,59 @@ impl Keys {
     }
 }
 
-/// `Hi` of RFC 5802 section 2.2: PBKDF2 of one block.
-fn salted(password: &[u8], salt: &[u8], rounds: u32) -> Block {
-    // What a key costs is paid once, and not in every round.
-    let password = keyed(password);
-    let mut last = mac(&password, &[salt, &[0, 0, 0, 1]].concat());
-    let mut all = last;
-    for _ in 1..rounds {
-        last = mac(&password, &last);
-        for (all, last) in all.iter_mut().zip(last) {
-            *all ^= last;
+/// `Hi` of RFC 5802 section 2.2, PBKDF2 of one block, as far as it has come.
+#[derive(Clone)]
+struct Salting {
+    done: u32,
+    last: Block,
+    all: Block,
+}
+
+impl Salting {
+    fn begin(password: &Hmac<Sha256>, salt: &[u8]) -> Self {
+        let first = mac(password, &[salt, &[0, 0, 0, 1]].concat());
+        Self {
+            done: 1,
+            last: first,
+            all: first,
         }
     }
-    all
+
+    /// What an earlier run has left of the same.
+    fn resume(made_of: &[u8]) -> Option<Self> {
+        let begun = state::get(BEGUN)?;
+        let (done, blocks) = begun.strip_prefix(made_of)?.split_first_chunk()?;
+        let (last, all) = blocks.split_first_chunk()?;
+        Some(Self {
+            done: u32::from_be_bytes(*done),
+            last: *last,
+            all: all.try_into().ok()?,
+        })
+    }
+
+    fn keep(&self, made_of: &[u8]) {
+        let done = self.done.to_be_bytes();
+        // What was not kept begins anew, and is an error again.
+        let _ = state::put(BEGUN, &[made_of, &done, &self.last, &self.all].concat());
+    }
+
+    /// Goes on until all rounds are done, or for as long as `has_time` says so, which is asked now and then.
+    fn advance(
+        &mut self,
+        password: &Hmac<Sha256>,
+        rounds: u32,
+        mut has_time: impl FnMut() -> bool,
+    ) {
+        while self.done < rounds && has_time() {
+            for _ in 0..ROUNDS_AT_ONCE.min(rounds - self.done) {
+                self.last = mac(password, &self.last);
+                for (all, last) in self.all.iter_mut().zip(self.last) {
+                    *all ^= last;
+                }
+                self.done += 1;
+            }
+        }
+    }
 }
 
 fn keyed(key: &[u8]) -> Hmac<Sha256> {
@@ -257,6 +322,33 @@ mod tests {
         let (spoilt, right) =
             host.enter(|| (prove(a, "pencil").unwrap(), prove(b, "pencil").unwrap()));
         assert_ne!(spoilt.message, right.message);
+    }
+
+    #[test]
+    fn keys_that_take_longer_than_a_run_are_made_in_several() {
+        let password = keyed(b"pencil");
+        let made_of = [7; 32];
+        mock::Host::new().enter(|| {
+            let mut at_once = Salting::begin(&password, b"salt");
+            at_once.advance(&password, 1000, || true);
+            let mut runs = 0;
+            let all = loop {
+                runs += 1;
+                let mut salting =
+                    Salting::resume(&made_of).unwrap_or_else(|| Salting::begin(&password, b"salt"));
+                let mut looks = 0;
+                salting.advance(&password, 1000, || {
+                    looks += 1;
+                    looks <= 5
+                });
+                if salting.done == 1000 {
+                    break salting.all;
+                }
+                salting.keep(&made_of);
+                assert!(Salting::resume(&[8; 32]).is_none());
+            };
+            assert_eq!((runs, all), (4, at_once.all));
+        });
     }
 
     #[test]

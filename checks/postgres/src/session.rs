@@ -21,6 +21,8 @@ pub(crate) enum Problem {
     Answer(String),
     /// It does not let us ask.
     Access(String),
+    /// The next run may have an answer.
+    Unfinished(String),
 }
 
 impl From<net::Error> for Problem {
@@ -31,7 +33,12 @@ impl From<net::Error> for Problem {
 
 impl From<scram::Error> for Problem {
     fn from(error: scram::Error) -> Self {
-        Self::Answer(error.to_string())
+        match error {
+            scram::Error::Unfinished { .. } => Self::Unfinished(error.to_string()),
+            scram::Error::Syntax(_) | scram::Error::Server(_) | scram::Error::Impostor => {
+                Self::Answer(error.to_string())
+            }
+        }
     }
 }
 
