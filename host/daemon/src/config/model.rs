@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use vrrp_linux::netlink::{Address, Route, Rule};
 use vrrp_sandbox::EngineKind;
 
+use super::router::Router;
 use crate::store::{Digest, PublicKey, Reference};
 
 /// The file, as one node sees it.
@@ -30,6 +31,8 @@ pub(crate) struct Cluster {
     pub(crate) groups: Vec<Group>,
     /// `[modules]`: who may sign modules from a registry; anybody or nobody when empty.
     pub(crate) keys: Vec<PublicKey>,
+    /// How the process that speaks VRRP runs.
+    pub(crate) router: Router,
     /// How modules are run.
     pub(crate) sandbox: Sandbox,
 }

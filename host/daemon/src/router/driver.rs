@@ -14,11 +14,13 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tracing::{debug, error, trace, warn};
 use vrrp::{AddressChange, Event, InstanceId, Instant, InterfaceId, Packet, Router, Signer};
 use vrrp_linux::clock;
+use vrrp_linux::heartbeat::Heartbeat;
 use vrrp_linux::netlink::{NetlinkEvent, NetlinkThread, Object};
 use vrrp_linux::socket::BUFFER_LENGTH;
 
 use self::open::{Parts, prepare_process};
 use super::discards::Discards;
+use super::heartbeat::Pulse;
 use super::holdings::Holdings;
 use super::interfaces::Interfaces;
 use super::primary;
@@ -37,6 +39,8 @@ const DATAGRAMS: usize = 1024;
 const YIELD_GRACE: Duration = Duration::from_millis(1_500);
 /// How long a stopping router waits in all, also for the kernel to confirm that its addresses, routes and rules are gone.
 const RELEASE_GRACE: Duration = Duration::from_secs(2);
+/// How long the kernel may take to close the sockets of a router that has given everything away.
+const END_MAX: Duration = Duration::from_secs(10);
 /// How long a stopped router waits for the kernel to remove the interfaces of its virtual MACs.
 const MACVLAN_GRACE: Duration = Duration::from_millis(500);
 
@@ -55,6 +59,7 @@ pub(super) struct Driver {
     /// Addresses, routes and rules that the kernel still has for us.
     configured: BTreeSet<Object>,
     discards: Discards,
+    pulse: Pulse,
     channel: Channel,
     outbox: Outbox,
     terminate: UnixStream,
@@ -67,8 +72,13 @@ pub(super) struct Driver {
 
 impl Driver {
     /// Opens everything; on failure the channel comes back, so that the supervisor can be told.
-    pub(super) fn start(channel: Channel, setup: Setup) -> Result<Self, (Channel, StartFailure)> {
+    pub(super) fn start(
+        channel: Channel,
+        setup: Setup,
+        heartbeat: Heartbeat,
+    ) -> Result<Self, (Channel, StartFailure)> {
         let signer = setup.signer();
+        let pulse = Pulse::new(heartbeat, &setup);
         match Parts::open(&setup) {
             Ok(Parts {
                 core,
@@ -87,6 +97,7 @@ impl Driver {
                 signer,
                 configured: BTreeSet::new(),
                 discards: Discards::default(),
+                pulse,
                 channel,
                 outbox: Outbox::default(),
                 terminate,
@@ -118,7 +129,9 @@ impl Driver {
             self.perform(now);
             self.tell_discards(now);
             self.flush();
+            self.pulse.turned(now);
         }
+        self.pulse.takes_until(clock::now() + END_MAX);
         self.tell(&FromRouter::Stopped);
         if !self.virtual_macs.close(MACVLAN_GRACE) {
             // The supervisor removes what is left.
@@ -169,6 +182,7 @@ impl Driver {
         let due = self.core.poll_timeout().map(|deadline| deadline.at);
         let give_up = self.stopping.map(|since| since + RELEASE_GRACE);
         due.into_iter()
+            .chain([self.pulse.due()])
             .chain(give_up)
             .chain(self.discards.deadline())
             .min()
@@ -336,7 +350,8 @@ impl Driver {
             ToRouter::Status => self.tell_status(),
             ToRouter::Reload => self.incoming = Some(Incoming::default()),
             ToRouter::Stop => self.stop(now, YIELD_GRACE),
-            ToRouter::Check(_)
+            ToRouter::Heartbeat(_)
+            | ToRouter::Check(_)
             | ToRouter::Instance(_)
             | ToRouter::Group(_)
             | ToRouter::Start { .. } => warn!("set-up message after the start ignored"),

@@ -22,8 +22,12 @@ use super::broker::Broker;
 use super::children::{Child, FromChild};
 use super::control::{Request, Response};
 use super::guardian::{self, Guardian};
+use super::heartbeat::Watch;
 use super::hooks::Queues;
+use super::host::Rights;
+use super::identities::Identities;
 use super::known::{Known, position};
+use super::manager;
 use super::prepare::Checked;
 use super::setup::{Setup, instance_setup};
 use super::watches::Watches;
@@ -71,6 +75,16 @@ pub(super) enum Event {
         call: u64,
     },
     StatusDeadline,
+    /// The router's loop does not turn.
+    RouterSilent {
+        generation: u32,
+    },
+    /// A router that was killed for its silence ought to be gone.
+    RouterKillDeadline {
+        generation: u32,
+    },
+    /// Tell systemd that everything runs.
+    Watchdog,
     /// The modules of a new file are compiled, or cannot be.
     Compiled {
         number: u64,
@@ -94,6 +108,9 @@ pub(super) enum Event {
 #[derive(Debug)]
 pub(super) struct Supervisor {
     options: Options,
+    identities: Identities,
+    /// Whether it still has what it was started with.
+    all_rights: bool,
     node: String,
     source: Source,
     setup: Setup,
@@ -109,6 +126,8 @@ pub(super) struct Supervisor {
     /// Reloads so far.
     reloads: u64,
     guardian: Guardian,
+    /// Of the router that runs.
+    heartbeat: Option<Watch>,
     firewall: Firewall,
     known: Known,
     hooks: Queues,
@@ -159,6 +178,7 @@ impl Supervisor {
     /// When a module cannot be loaded or the router cannot take part; nothing is running then.
     pub(super) async fn start(
         options: &Options,
+        rights: Rights,
         checked: Checked,
         setup: Setup,
         keys: Vec<String>,
@@ -167,6 +187,8 @@ impl Supervisor {
     ) -> Result<Self, Failure> {
         let mut supervisor = Self {
             options: options.clone(),
+            identities: rights.identities,
+            all_rights: rights.all,
             node: checked.cluster.node.clone(),
             source: checked.source,
             instances: setup.instances.iter().map(instance_setup).collect(),
@@ -178,6 +200,7 @@ impl Supervisor {
             reload: None,
             reloads: 0,
             guardian: Guardian::default(),
+            heartbeat: None,
             firewall: Firewall::default(),
             known: Known::new(&setup),
             hooks: Queues::new(setup.instances.len() + setup.groups.len()),
@@ -208,6 +231,7 @@ impl Supervisor {
 
     /// Works until somebody asks for the end.
     pub(super) async fn run(&mut self) {
+        self.feed_watchdog();
         while let Some(event) = self.receiver.recv().await {
             if let Event::Terminate(signal) = event {
                 info!("{signal}: giving everything away");
@@ -306,11 +330,25 @@ impl Supervisor {
                 }
             }
             Event::StatusDeadline => self.answer_status(),
+            Event::RouterSilent { generation } => self.router_silent(generation),
+            Event::RouterKillDeadline { generation } => self.router_unkillable(generation).await,
+            Event::Watchdog => self.feed_watchdog(),
             Event::RestartRouter => self.restart_router(),
             Event::RestartWorker => self.restart_worker(),
             Event::Hangup => self.reload(None),
             Event::Terminate(_) => {}
         }
+    }
+
+    /// As long as this loop turns, and that of the router does.
+    fn feed_watchdog(&self) {
+        let Some(interval) = manager::feed_interval() else {
+            return;
+        };
+        if self.heartbeat.as_ref().is_some_and(Watch::is_alive) {
+            manager::feed();
+        }
+        self.later(interval, Event::Watchdog);
     }
 
     fn later(&self, delay: Duration, event: Event) {
