@@ -17,6 +17,10 @@ pub const LIMIT: Duration = Duration::from_secs(30);
 const CLUSTER_TOML: &str = "cluster.toml";
 
 /// A running vrrp-host. Dropping it kills the supervisor, which takes its children with it.
+///
+/// # Panics
+///
+/// When it is dropped and one of its processes has been refused a system call.
 #[derive(Debug)]
 pub struct Daemon {
     /// The supervisor: its log, its exit status, signals to it.
@@ -254,6 +258,16 @@ impl Daemon {
         .expect("a stopped process stops");
         for pid in [router, worker].into_iter().flatten().chain([supervisor]) {
             kill(pid, Signal::KILL);
+        }
+    }
+}
+
+impl Drop for Daemon {
+    /// Whatever a test did with it, its work took no system call that it is not allowed.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let log = self.process.log();
+            assert!(!log.contains("refused the system call"), "{self}");
         }
     }
 }

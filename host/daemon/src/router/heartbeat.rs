@@ -36,7 +36,8 @@ impl Pulse {
     /// The loop has made a turn at `now`.
     pub(super) fn turned(&mut self, now: Instant) {
         self.heartbeat.promise(now + self.bound);
-        self.due = now + self.bound / 2;
+        // More than an interval, so that advertisements make all the turns that are needed.
+        self.due = now + self.bound / 4 * 3;
     }
 
     /// When the loop has to make another turn, also if there is nothing else to do.
@@ -94,7 +95,7 @@ mod tests {
         assert!(pulse.due() < now, "the first turn comes at once");
         pulse.turned(now);
         assert_eq!(theirs.promised(), now + BOUND_MAX);
-        assert_eq!(pulse.due(), now + BOUND_MAX / 2);
+        assert_eq!(pulse.due(), now + BOUND_MAX / 4 * 3);
         let later = now + Duration::from_secs(60);
         pulse.takes_until(later);
         assert_eq!(theirs.promised(), later);

@@ -40,7 +40,9 @@ pub(super) fn tell(files: io::Result<Enforced>) {
     match files {
         Ok(Enforced::Fully | Enforced::Partly) => {}
         Ok(Enforced::Not) => {
-            info!("this kernel has no Landlock: the worker can read what everybody can read");
+            info!(
+                "no Landlock here (the kernel has none, or a container keeps it away): the worker can read what everybody can read"
+            );
         }
         Err(error) => warn!(%error, "the worker can read what everybody can read"),
     }
