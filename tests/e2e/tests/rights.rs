@@ -10,9 +10,10 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::process::Command;
 
-use e2e::daemon::LIMIT;
-use lab::scenario::vrrp_host_binary;
-use lab::{Host, Segment, UnitState, wait_until};
+use e2e::daemon::{Daemon, LIMIT};
+use e2e::stage::{INSTANCE, Stage, cluster};
+use lab::scenario::{State, vrrp_host_binary};
+use lab::{Host, Segment, Signal, UnitState, wait_until};
 use serde_json::Value;
 
 const SERVICE: &str = include_str!("../../../dist/vrrp-host.service");
@@ -22,6 +23,8 @@ const UNIT: &str = "vrrp-host.service";
 const DROP_IN: &str = "/etc/systemd/system/vrrp-host.service.d/unprivileged.conf";
 const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 const SHARED: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 100));
+
+const PRIORITIES: &str = "priority = { first = 200, second = 100 }";
 
 /// CAP_NET_ADMIN 12, CAP_NET_RAW 13, CAP_IPC_LOCK 14, CAP_SYS_NICE 23.
 const ROUTERS: u64 = 1 << 12 | 1 << 13 | 1 << 14 | 1 << 23;
@@ -147,6 +150,67 @@ fn as_a_service_each_process_has_what_its_work_takes() {
     assert_nothing_refused(&host);
     host.systemctl(&["stop", UNIT]).unwrap();
     assert!(!host.netns().has_address(SHARED).unwrap());
+}
+
+/// What was given up at the start does not come back, and a file that needs it is refused.
+#[test]
+fn only_a_start_with_a_command_of_root_keeps_the_rights_for_one() {
+    let stage = Stage::new().unwrap();
+    let without = cluster(PRIORITIES);
+    let with = format!(
+        "{without}track = [{{ check = \"app\" }}]\n\
+         [checks.app]\n\
+         module = \"exec\"\n\
+         interval = \"100ms\"\n\
+         config = {{ command = \"/usr/bin/id\", args = [\"--user\"] }}\n\
+         user = \"root\"\n"
+    );
+    let mut daemon = Daemon::start(&stage.first, "first", &without);
+    daemon.wait_for_state(INSTANCE, State::Master);
+    daemon.rewrite(&with);
+    let refused = daemon.ask(&["reload"]);
+    let told = String::from_utf8(refused.stderr).unwrap();
+    println!("{told}");
+    assert_eq!(refused.status.code(), Some(78), "{told}");
+    assert!(told.contains("user = \"root\""), "{told}");
+    assert!(told.contains("systemctl restart vrrp-host"), "{told}");
+
+    daemon.process.signal(Signal::TERM).unwrap();
+    daemon.process.wait(LIMIT).unwrap();
+    daemon.start_again(&stage.first);
+    daemon.wait_for("the command to have run", |status| {
+        status["checks"]["app"]["verdict"] == "passing"
+    });
+    let capabilities = |pid: u32| {
+        let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let line = text.lines().find(|line| line.starts_with("CapEff:"));
+        line.unwrap().to_owned()
+    };
+    let supervisor = daemon.pids().supervisor.as_raw_pid();
+    assert_eq!(
+        capabilities(supervisor.try_into().unwrap()),
+        capabilities(std::process::id())
+    );
+    daemon.rewrite(&without);
+    assert!(daemon.ask(&["reload"]).status.success(), "{daemon}");
+}
+
+#[test]
+fn a_processor_that_is_not_there_starts_nothing() {
+    let stage = Stage::new().unwrap();
+    let file = format!(
+        "{}[router]\ncpu-affinity = [0, 1023]\n",
+        cluster(PRIORITIES)
+    );
+    let mut daemon = Daemon::start(&stage.first, "first", &file);
+    let status = daemon.process.wait(LIMIT).unwrap();
+    assert_eq!(status.code(), Some(78), "{daemon}");
+    let log = daemon.process.log();
+    assert!(
+        log.contains("vrrp-host cannot run on processor 1023"),
+        "{log}"
+    );
+    assert!(log.contains("it may run on 0"), "{log}");
 }
 
 fn install(host: &Host) {
