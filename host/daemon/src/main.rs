@@ -8,6 +8,7 @@ mod command;
 mod config;
 mod exit;
 mod ipc;
+mod lateness;
 mod logging;
 mod modules;
 mod router;

@@ -16,6 +16,8 @@ pub(crate) struct Status {
     pub(crate) processes: Processes,
     /// Datagrams discarded before an instance was found for them, in the words of RFC 8347.
     pub(crate) counters: BTreeMap<String, u64>,
+    /// By how much the router's timers were late since it started.
+    pub(crate) lateness: Lateness,
     pub(crate) instances: BTreeMap<String, Instance>,
     /// Instances that are MASTER together or not at all.
     pub(crate) sync_groups: BTreeMap<String, SyncGroup>,
@@ -67,6 +69,27 @@ pub(crate) struct Instance {
     pub(crate) authentication: Authentication,
     /// Counters in the words of RFC 8347.
     pub(crate) counters: BTreeMap<String, u64>,
+}
+
+/// A histogram as Prometheus has them: each bucket counts what was within its bound.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Lateness {
+    pub(crate) buckets: Vec<Bucket>,
+    /// Timers in all.
+    pub(crate) count: u64,
+    /// Microseconds in all.
+    pub(crate) sum_us: u64,
+    /// The latest one, microseconds.
+    pub(crate) max_us: u64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Bucket {
+    /// Upper bound, microseconds.
+    pub(crate) le_us: u64,
+    pub(crate) count: u64,
 }
 
 /// How an instance knows the advertisements of its peers.

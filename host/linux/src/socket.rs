@@ -3,6 +3,7 @@
 //! The families differ in who makes the IP header. For IPv4 it is `v4`, and a received one is there to be read;
 //! for IPv6 it is the kernel, which is told the source and tells the rest in control messages (`v6`).
 
+mod filter;
 mod v4;
 mod v6;
 mod virtual_mac;
@@ -13,7 +14,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::io::Errno;
 use rustix::net::netdevice;
-use vrrp::Family;
+use socket2::Socket;
+use vrrp::{Family, VirtualRouterId};
 
 use v4::SocketV4;
 use v6::SocketV6;
@@ -116,6 +118,37 @@ impl VrrpSocket {
         match &self.0 {
             OfFamily::V4(socket) => socket.recv(buffer),
             OfFamily::V6(socket) => socket.recv(buffer),
+        }
+    }
+
+    /// From now on the kernel drops datagrams of all virtual routers but these, until [`hear_all`](Self::hear_all).
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` when the kernel has no memory for the filter; everything is heard as before then.
+    pub fn hear_only(&self, ours: impl IntoIterator<Item = VirtualRouterId>) -> io::Result<()> {
+        let (socket, family) = self.receiving();
+        socket.attach_filter(&filter::only(family, ours))
+    }
+
+    /// From now on the datagrams of all virtual routers are received, as from the start.
+    ///
+    /// # Errors
+    ///
+    /// None, unless the socket has no filter.
+    pub fn hear_all(&self) -> io::Result<()> {
+        self.receiving().0.detach_filter()
+    }
+
+    /// The address family it speaks.
+    pub fn family(&self) -> Family {
+        self.receiving().1
+    }
+
+    fn receiving(&self) -> (&Socket, Family) {
+        match &self.0 {
+            OfFamily::V4(socket) => (socket.receiving(), Family::V4),
+            OfFamily::V6(socket) => (socket.receiving(), Family::V6),
         }
     }
 

@@ -106,7 +106,7 @@ pub struct Advertise {
     pub payload: Arc<[u8]>,
     /// The priority in it; 0 when it gives the address away.
     pub priority: u8,
-    /// How to sign it when it is sent: what goes on the wire is made by [`Signer::datagram`](crate::Signer::datagram).
+    /// How to sign it when it is sent: what goes on the wire is made by [`Signer::write`](crate::Signer::write).
     pub signing: Option<Signing>,
 }
 

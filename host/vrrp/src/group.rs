@@ -8,7 +8,7 @@
 //! moment would each lose another member, take the rest of it along, and do so again and again: so a tie is for the first member
 //! to lose, and the others wait for that for a while ([`Membership`]).
 
-use alloc::vec::Vec;
+use alloc::sync::Arc;
 
 use crate::instance::{Block, Readiness};
 use crate::{InstanceId, State, SyncGroup};
@@ -16,7 +16,7 @@ use crate::{InstanceId, State, SyncGroup};
 /// A sync group at work.
 #[derive(Debug)]
 pub(crate) struct Group {
-    members: Vec<InstanceId>,
+    members: Arc<[InstanceId]>,
     state: State,
     sequence: u64,
 }
@@ -24,7 +24,7 @@ pub(crate) struct Group {
 impl Group {
     pub(crate) fn new(config: &SyncGroup) -> Self {
         Self {
-            members: config.members.clone(),
+            members: Arc::from(config.members.as_slice()),
             state: State::Initialize,
             sequence: 0,
         }
@@ -36,7 +36,7 @@ impl Group {
         self.sequence = before.sequence;
     }
 
-    pub(crate) fn members(&self) -> &[InstanceId] {
+    pub(crate) fn members(&self) -> &Arc<[InstanceId]> {
         &self.members
     }
 
@@ -61,6 +61,30 @@ impl Group {
         }
         self.sequence += 1;
         Some(core::mem::replace(&mut self.state, after))
+    }
+}
+
+/// An instance and the others of its sync group, if it is in one.
+#[derive(Clone, Debug)]
+pub(crate) struct Company {
+    id: InstanceId,
+    group: Option<Arc<[InstanceId]>>,
+}
+
+impl Company {
+    pub(crate) fn new(id: InstanceId, group: Option<&Group>) -> Self {
+        let group = group.map(|group| Arc::clone(group.members()));
+        Self { id, group }
+    }
+
+    pub(crate) fn is_alone(&self) -> bool {
+        self.group.is_none()
+    }
+
+    /// Itself first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = InstanceId> {
+        let others = self.group.iter().flat_map(|group| group.iter()).copied();
+        core::iter::once(self.id).chain(others.filter(|other| *other != self.id))
     }
 }
 

@@ -3,8 +3,6 @@
 use core::net::IpAddr;
 use core::time::Duration;
 
-use alloc::vec::Vec;
-
 use crate::authentication::HighWaterMarks;
 use crate::config::Family;
 use crate::group::Membership;
@@ -248,13 +246,12 @@ impl Instance {
     }
 
     /// The checks that the instance may no longer wait for.
-    pub(crate) fn overdue_first_verdicts(&self, now: Instant) -> Vec<CheckId> {
-        match &self.machine {
-            Machine::Initialize(Initialize {
-                grace: Some(grace), ..
-            }) if *grace <= now => self.tracks.awaited().collect(),
-            Machine::Initialize(_) | Machine::Backup(_) | Machine::Active(_) => Vec::new(),
-        }
+    pub(crate) fn overdue_first_verdicts(&self, now: Instant) -> impl Iterator<Item = CheckId> {
+        let is_over = match &self.machine {
+            Machine::Initialize(initialize) => initialize.grace.is_some_and(|grace| grace <= now),
+            Machine::Backup(_) | Machine::Active(_) => false,
+        };
+        self.tracks.awaited().filter(move |_| is_over)
     }
 
     pub(crate) fn deadline(&self) -> Option<Deadline> {
@@ -292,6 +289,11 @@ impl Instance {
 
     pub(crate) fn state(&self) -> State {
         self.machine.shown()
+    }
+
+    /// Why it is in its state; `None` as long as it was in no other.
+    pub(crate) fn reason(&self) -> Option<Reason> {
+        self.reason
     }
 
     pub(crate) fn is_active(&self) -> bool {

@@ -94,7 +94,7 @@ impl Advertisement {
     /// # Errors
     /// The first check that failed. [`Discard::Version`] stands for an unknown version, or version 2 over IPv6.
     pub fn parse(payload: &[u8], source: IpAddr, destination: IpAddr) -> Result<Self, Discard> {
-        Self::parse_covered(payload, payload, source, destination)
+        Self::parse_covered(payload, payload, (source, destination), Vec::new())
     }
 
     /// As [`parse`](Self::parse), for a payload that may be signed: the trailer is left out of the message, and not verified.
@@ -107,20 +107,17 @@ impl Advertisement {
         destination: IpAddr,
     ) -> Result<Self, Discard> {
         let message = split_trailer(payload, source).map_or(payload, |(message, _)| message);
-        Self::parse_covered(
-            message,
-            covered(message, payload, source),
-            source,
-            destination,
-        )
+        let covered = covered(message, payload, source);
+        Self::parse_covered(message, covered, (source, destination), Vec::new())
     }
 
-    /// As [`parse`](Self::parse), for a `message` with a checksum that covers it and maybe more.
+    /// As [`parse`](Self::parse), for a `message` with a checksum that covers it and maybe more. The list `addresses` is
+    /// filled anew: whoever parses one after the other hands on the same, and nothing is allocated.
     pub(crate) fn parse_covered(
         message: &[u8],
         covered: &[u8],
-        source: IpAddr,
-        destination: IpAddr,
+        (source, destination): (IpAddr, IpAddr),
+        mut addresses: Vec<IpAddr>,
     ) -> Result<Self, Discard> {
         let (version, address_len) = check_version_and_type(message, source)?;
         let too_short = Discard::Length {
@@ -152,8 +149,8 @@ impl Advertisement {
         if interval.is_zero() {
             return Err(Discard::ZeroInterval);
         }
-        let (addresses, authentication) = rest.split_at_checked(addresses_len).unwrap_or_default();
-        let addresses = read_addresses(addresses, source);
+        let (listed, authentication) = rest.split_at_checked(addresses_len).unwrap_or_default();
+        read_addresses(listed, source, &mut addresses);
         if let Some(IpAddr::V6(first)) = addresses.first()
             && !first.is_unicast_link_local()
         {
@@ -355,20 +352,17 @@ fn verify_checksum(
     Err(Discard::Checksum)
 }
 
-fn read_addresses(bytes: &[u8], family: IpAddr) -> Vec<IpAddr> {
+fn read_addresses(bytes: &[u8], family: IpAddr, addresses: &mut Vec<IpAddr>) {
+    addresses.clear();
     match family {
-        IpAddr::V4(_) => bytes
-            .as_chunks::<4>()
-            .0
-            .iter()
-            .map(|octets| IpAddr::from(*octets))
-            .collect(),
-        IpAddr::V6(_) => bytes
-            .as_chunks::<16>()
-            .0
-            .iter()
-            .map(|octets| IpAddr::from(*octets))
-            .collect(),
+        IpAddr::V4(_) => {
+            let listed = bytes.as_chunks::<4>().0.iter();
+            addresses.extend(listed.map(|octets| IpAddr::from(*octets)));
+        }
+        IpAddr::V6(_) => {
+            let listed = bytes.as_chunks::<16>().0.iter();
+            addresses.extend(listed.map(|octets| IpAddr::from(*octets)));
+        }
     }
 }
 

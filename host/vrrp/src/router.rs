@@ -2,6 +2,7 @@
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::net::IpAddr;
 use core::time::Duration;
 
 use crate::config::Family;
@@ -13,15 +14,15 @@ use crate::{
     Action, CheckChange, CheckError, CheckId, CheckStatus, ConfigError, Deadline, Event,
     GlobalCounters, GroupError, GroupId, InstanceConfig, InstanceError, InstanceId, InstanceStatus,
     Instant, InterfaceId, Link, Reason, Report, RouterConfig, Standing, State, SyncGroup,
-    VirtualRouterId, Why, validate,
+    VirtualRouterId, validate,
 };
 
-mod instances;
+mod indexed;
 mod receive;
 mod reconfigure;
 mod settle;
 
-use self::instances::Instances;
+use self::indexed::Indexed;
 
 /// A VRRP Router (RFC 9568): every virtual router of this host, as one state machine.
 ///
@@ -30,15 +31,26 @@ use self::instances::Instances;
 pub struct Router {
     phase: Phase,
     now: Instant,
-    instances: Instances,
+    instances: Indexed<InstanceId, Instance>,
     by_wire: BTreeMap<OnWire, InstanceId>,
-    checks: BTreeMap<CheckId, Check>,
+    checks: Indexed<CheckId, Check>,
     groups: BTreeMap<GroupId, Group>,
     group_of: BTreeMap<InstanceId, GroupId>,
     /// The latest news of each interface, for instances that are added later.
     links: BTreeMap<InterfaceId, Link>,
     counters: GlobalCounters,
     out: Outbox,
+    scratch: Scratch,
+}
+
+/// Lists that are filled and emptied again on each call, kept so that nothing is allocated for them.
+#[derive(Debug, Default)]
+struct Scratch {
+    checks: Vec<CheckId>,
+    due: Vec<InstanceId>,
+    expired: Vec<InstanceId>,
+    groups: Vec<GroupId>,
+    addresses: Vec<IpAddr>,
 }
 
 /// What a received packet finds its virtual router by. Multicast and unicast are spaces of their own.
@@ -69,14 +81,15 @@ impl Router {
         let mut router = Self {
             phase: Phase::BeforeStartup,
             now: Instant::from_nanos(0),
-            instances: Instances::default(),
+            instances: Indexed::default(),
             by_wire: BTreeMap::new(),
-            checks: BTreeMap::new(),
+            checks: Indexed::default(),
             groups: BTreeMap::new(),
             group_of: BTreeMap::new(),
             links: BTreeMap::new(),
             counters: GlobalCounters::default(),
             out: Outbox::default(),
+            scratch: Scratch::default(),
         };
         for (check, config) in config.checks {
             let error = |error| ConfigError::Check { check, error };
@@ -98,7 +111,7 @@ impl Router {
                     error,
                 })?;
         }
-        router.instances.reindex();
+        router.reindex();
         Ok(router)
     }
 
@@ -125,7 +138,7 @@ impl Router {
             (_, Event::Command(instance, command)) => self.command(now, instance, command),
         }
         self.notice_end();
-        self.instances.reindex();
+        self.reindex();
     }
 
     /// Does everything that is due at `now`. Safe to call early or twice.
@@ -139,7 +152,8 @@ impl Router {
         if self.phase == Phase::Running {
             self.time_out_checks(now);
         }
-        let due = self.instances.due(now);
+        let mut due = core::mem::take(&mut self.scratch.due);
+        self.instances.due(now, &mut due);
         for &id in &due {
             while let Some(news) = self
                 .instances
@@ -150,11 +164,13 @@ impl Router {
             }
         }
         // Only Backups whose timer has expired are still due, with those that what has happened made so.
-        let expired = self.instances.due(now);
+        let mut expired = core::mem::take(&mut self.scratch.expired);
+        self.instances.due(now, &mut expired);
         self.take_over(now, &expired);
-        self.align_groups(now, due.iter().chain(&expired));
+        self.align_groups(now, due.iter().chain(&expired).copied());
+        (self.scratch.due, self.scratch.expired) = (due, expired);
         self.notice_end();
-        self.instances.reindex();
+        self.reindex();
     }
 
     /// The next thing to do, in the order in which to do it.
@@ -166,17 +182,10 @@ impl Router {
     pub fn poll_timeout(&self) -> Option<Deadline> {
         let checks = match self.phase {
             Phase::BeforeStartup | Phase::Stopped => return None,
-            Phase::Running => Some(&self.checks),
+            Phase::Running => self.checks.deadline(),
             Phase::Stopping => None,
         };
         let instances = self.instances.deadline().into_iter();
-        let checks = checks.into_iter().flatten().filter_map(|(id, check)| {
-            let at = check.stale_timer()?;
-            Some(Deadline {
-                at,
-                why: Why::StaleCheck(*id),
-            })
-        });
         instances.chain(checks).min_by_key(|deadline| deadline.at)
     }
 
@@ -207,7 +216,7 @@ impl Router {
 
     fn add(&mut self, id: InstanceId, config: InstanceConfig) -> Result<(), InstanceError> {
         let family = validate::instance(&config)?;
-        let unknown = |check: &CheckId| !self.checks.contains_key(check);
+        let unknown = |check: &CheckId| !self.checks.contains(check);
         if let Some(check) = config.tracks.iter().map(|track| track.check).find(unknown) {
             return Err(InstanceError::UnknownCheck(check));
         }
@@ -235,7 +244,7 @@ impl Router {
             return Err(GroupError::TooSmall(config.members.len()));
         }
         let group = Group::new(config);
-        for member in group.members() {
+        for member in group.members().iter() {
             let instance = self
                 .instances
                 .get_mut(member)
@@ -249,6 +258,11 @@ impl Router {
             Some(_) => Err(GroupError::NumberTaken),
             None => Ok(()),
         }
+    }
+
+    fn reindex(&mut self) {
+        self.checks.reindex();
+        self.instances.reindex();
     }
 
     fn advance(&mut self, now: Instant) -> Instant {
@@ -315,21 +329,21 @@ impl Router {
     }
 
     fn time_out_checks(&mut self, now: Instant) {
-        let stale = |(id, check): (&CheckId, &Check)| {
-            check.stale_timer().filter(|due| *due <= now).map(|_| *id)
-        };
-        let stale: Vec<_> = self.checks.iter().filter_map(stale).collect();
-        for id in stale {
+        let mut stale = core::mem::take(&mut self.scratch.checks);
+        self.checks.due(now, &mut stale);
+        for &id in &stale {
             self.change(now, id, |check| check.timeout(now));
         }
-        let due = self.instances.due(now);
-        let due = due.iter().filter_map(|id| self.instances.get(id));
-        let overdue: Vec<_> = due
-            .flat_map(|instance| instance.overdue_first_verdicts(now))
-            .collect();
-        for id in overdue {
+        let mut due = core::mem::take(&mut self.scratch.due);
+        self.instances.due(now, &mut due);
+        let due_instances = due.iter().filter_map(|id| self.instances.get(id));
+        let mut overdue = stale;
+        overdue.clear();
+        overdue.extend(due_instances.flat_map(|instance| instance.overdue_first_verdicts(now)));
+        for &id in &overdue {
             self.change(now, id, |check| check.give_up(now));
         }
+        (self.scratch.checks, self.scratch.due) = (overdue, due);
     }
 
     /// Changes a check and tells those who track it what that made of it.

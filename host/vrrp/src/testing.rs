@@ -111,6 +111,13 @@ pub(crate) fn advertisement(config: &InstanceConfig, priority: u8) -> Advertisem
 }
 
 /// Octets from hexadecimal digits; whatever else is between them is for the reader.
+/// What goes on the wire for an advertisement.
+pub(crate) fn written(signer: &mut Signer, advertise: &Advertise, now: UnixTime) -> Vec<u8> {
+    let mut datagram = Vec::new();
+    signer.write(advertise, now, &mut datagram);
+    datagram
+}
+
 pub(crate) fn bytes(hex: &str) -> Vec<u8> {
     let digits: Vec<u8> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();
     let byte = |pair: &[u8]| u8::from_str_radix(core::str::from_utf8(pair).unwrap(), 16).unwrap();

@@ -197,6 +197,19 @@ fn all_of_it_at_once_is_told_for_what_it_is_and_no_advertisement_is_late() {
     assert_eq!(status["processes"], before["processes"], "{log}");
     let sent = advertisements(&frames, FIRST);
     assert_on_time(&sent, &stalls, &daemon);
+    assert_lateness_is_told(&before["lateness"], &status["lateness"]);
+}
+
+/// Every advertisement was a timer; how late each was, the router itself has counted.
+fn assert_lateness_is_told(before: &serde_json::Value, after: &serde_json::Value) {
+    let count = |lateness: &serde_json::Value| lateness["count"].as_u64().unwrap();
+    assert!(count(after) - count(before) > 500, "{before}\n{after}");
+    let buckets = after["buckets"].as_array().unwrap();
+    let counts: Vec<_> = buckets.iter().map(count).collect();
+    assert!(counts.is_sorted(), "{after}");
+    let within = counts.last().copied().unwrap();
+    println!("timers late by at most: {after}");
+    assert!(within > 0 && within <= count(after), "{after}");
 }
 
 /// What `floods` and `storms` say: 20 lines a second and as many at once, and how many were left out.

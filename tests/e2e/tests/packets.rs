@@ -6,18 +6,20 @@
 )]
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU8;
 use std::thread::sleep;
 use std::time::Duration;
 
-use e2e::daemon::Daemon;
+use e2e::daemon::{Daemon, LIMIT};
 use e2e::inside::Forger;
 use e2e::metronome::{Metronome, Stalls};
 use e2e::stage::{FIRST, INSTANCE, INTERFACE, PREFIX_LENGTH, SHARED, Stage, cluster};
 use e2e::wire::advertisements;
 use lab::scenario::State;
 use lab::{Frame, Netns, Port};
+use rustix::process::Pid;
 use serde_json::Value;
 use vrrp::packet::Advertisement;
 use vrrp::{ChecksumForm, Version, VirtualRouterId};
@@ -164,6 +166,62 @@ fn a_thousand_bad_packets_do_not_flood_the_log() {
         println!("{more} lines logged for {PACKETS} bad packets");
         assert!(more <= 10, "{daemon}");
     }
+}
+
+#[test]
+fn many_virtual_routers_of_others_wake_nobody_until_one_of_them_is_ours() {
+    const STRANGER: u8 = 77;
+    let attack = Attack::prepare();
+    let before = attack.statuses();
+    let router = attack.master.pids().router.expect("the router runs");
+    let message = whole(Version::V3, STRANGER, 254);
+    let send = |count: u64| {
+        for _ in 0..count {
+            attack.forger.send(TTL, &message);
+            sleep(Duration::from_millis(2));
+        }
+    };
+    send(200);
+    attack
+        .master
+        .process
+        .wait_for_log(LIMIT, "many advertisements of other virtual routers")
+        .expect("they are many");
+    let counted_before = counted(&attack.statuses()[0], None, "vrid-errors");
+    let woken_before = waits(router);
+    send(1000);
+    let woken = waits(router) - woken_before;
+    let counted_after = counted(&attack.statuses()[0], None, "vrid-errors");
+    println!("{woken} waits while 1000 advertisements of others arrived");
+    // Its own timers, ten a second and one a second, and the status.
+    assert!(woken < 300, "{woken}\n{}", attack.master);
+    assert_eq!(counted_after, counted_before, "{}", attack.master);
+    assert_unmoved(&attack, &before);
+
+    attack.master.rewrite(&cluster(&format!(
+        "[instances.VI_3]\n\
+         interface = \"{INTERFACE}\"\n\
+         virtual-router-id = {STRANGER}\n\
+         virtual-addresses = [\"192.0.2.102\"]\n\
+         advertisement-interval = \"1s\"\n"
+    )));
+    let reloaded = attack.master.ask(&["reload"]);
+    assert!(reloaded.status.success(), "{reloaded:?}");
+    attack.master.wait_for("it is heard", |status| {
+        send(1);
+        status["instances"]["VI_3"]["master"]["address"] == FORGER.to_string()
+    });
+}
+
+/// How often the main thread of a process has gone to sleep.
+fn waits(process: Pid) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", process.as_raw_nonzero()))
+        .expect("the process runs");
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))
+        .and_then(|count| count.trim().parse().ok())
+        .expect("the kernel counts them")
 }
 
 /// Both are what they were, and have not been anything else meanwhile.

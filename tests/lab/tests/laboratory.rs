@@ -182,19 +182,17 @@ fn a_capture_sees_every_frame_since_it_started() {
 #[test]
 fn what_a_port_carries_is_not_guessed_from_its_number() {
     let segment = Segment::new("segment").unwrap();
-    let host = Netns::new("host").unwrap();
-    let _port = segment.attach(&host, "eth0", (FIRST, 24)).unwrap();
-    // Broadcast, so that nobody has to be asked for an address. PROFINET has this port, and one octet is no packet of it.
+    let first = Netns::new("first").unwrap();
+    let second = Netns::new("second").unwrap();
+    let _first_port = segment.attach(&first, "eth0", (FIRST, 24)).unwrap();
+    let _second_port = segment.attach(&second, "eth0", (SECOND, 24)).unwrap();
+    // PROFINET has this port, and what follows is no packet of it.
     let range = "net.ipv4.ip_local_port_range=34962 34962";
-    host.output(&["sysctl", "-q", "-w", range]).unwrap();
+    first.run(&["sysctl", "-q", "-w", range]).unwrap();
     let capture = segment.capture().unwrap();
-    host.output(&[
-        "python3",
-        "-c",
-        "import socket as s; d = s.socket(s.AF_INET, s.SOCK_DGRAM); d.setsockopt(s.SOL_SOCKET, s.SO_BROADCAST, 1); \
-         d.sendto(b'?', ('192.0.2.255', 9))",
-    ])
-    .unwrap();
+    first
+        .run(&["bash", "-c", "echo > /dev/udp/192.0.2.2/9"])
+        .unwrap();
     let frames = capture.stop().unwrap();
     let sent = frames
         .iter()

@@ -14,6 +14,7 @@ use super::core::{
     StandingDef, StateDef, VersionDef,
 };
 use super::passed::Passed;
+use crate::lateness::Lateness;
 
 /// To the router. Its set-up comes in pieces, because a thousand instances do not fit one message.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -92,8 +93,11 @@ pub(crate) enum FromRouter {
         standing: vrrp::Standing,
         progress: Option<CheckProgress>,
     },
-    /// The answer to [`ToRouter::Status`] is complete; with the counters that belong to no instance, by name.
-    StatusEnd { counters: Vec<(String, u64)> },
+    /// The answer to [`ToRouter::Status`] is complete; with what belongs to no instance: the counters, by name.
+    StatusEnd {
+        counters: Vec<(String, u64)>,
+        lateness: Lateness,
+    },
     /// Everything is given away and removed; the process ends.
     Stopped,
 }

@@ -3,6 +3,8 @@
 mod open;
 mod perform;
 mod reload;
+mod strangers;
+mod wait;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
@@ -10,7 +12,6 @@ use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tracing::{debug, error, trace, warn};
 use vrrp::{AddressChange, Event, InstanceId, Instant, InterfaceId, Packet, Router, Signer};
 use vrrp_linux::clock;
@@ -26,8 +27,10 @@ use super::interfaces::Interfaces;
 use super::primary;
 use super::setup::{Incoming, Piece, Setup};
 use super::status;
+use super::strangers::Strangers;
 use super::virtual_macs::VirtualMacs;
 use crate::ipc::{Channel, FromRouter, Outbox, RecvError, StartFailure, ToRouter};
+use crate::lateness::Lateness;
 
 /// Events of one source that are fed before the others get their turn.
 const BATCH: usize = 64;
@@ -35,6 +38,8 @@ const BATCH: usize = 64;
 /// whatever has arrived goes before what is due, also where hundreds of instances share an interface; and a flood that
 /// never ends still leaves the timers their turn.
 const DATAGRAMS: usize = 1024;
+/// How late a timer may be before what has arrived in the meantime is looked for once more.
+const STALL: Duration = Duration::from_millis(1);
 /// How long a stopping router goes on using its addresses for a peer to take them.
 const YIELD_GRACE: Duration = Duration::from_millis(1_500);
 /// How long a stopping router waits in all, also for the kernel to confirm that its addresses, routes and rules are gone.
@@ -56,10 +61,14 @@ pub(super) struct Driver {
     /// From where each instance last advertised; the first advertisement precedes the claim.
     sources: BTreeMap<InstanceId, IpAddr>,
     signer: Signer,
+    /// What goes on the wire, made anew for each advertisement.
+    datagram: Vec<u8>,
     /// Addresses, routes and rules that the kernel still has for us.
     configured: BTreeSet<Object>,
     discards: Discards,
     pulse: Pulse,
+    strangers: Strangers,
+    lateness: Lateness,
     channel: Channel,
     outbox: Outbox,
     terminate: UnixStream,
@@ -95,9 +104,12 @@ impl Driver {
                 holdings: Holdings::default(),
                 sources: BTreeMap::new(),
                 signer,
+                datagram: Vec::new(),
                 configured: BTreeSet::new(),
                 discards: Discards::default(),
                 pulse,
+                strangers: Strangers::default(),
+                lateness: Lateness::default(),
                 channel,
                 outbox: Outbox::default(),
                 terminate,
@@ -112,24 +124,9 @@ impl Driver {
     /// Runs until everything is given away.
     pub(super) fn run(mut self) -> io::Result<()> {
         prepare_process();
-        self.tell(&FromRouter::Started);
-        self.core.handle(clock::now(), Event::Startup);
-        self.perform(clock::now());
+        self.take_part();
         while !self.finished() {
-            self.wait()?;
-            let now = clock::now();
-            // What has already arrived goes before what is due: after a stall of ours, the
-            // advertisement that waits in the socket proves that the Active router lives.
-            self.read_packets(now);
-            self.read_netlink(now);
-            self.read_virtual_macs(now);
-            self.read_channel(now);
-            self.read_signals(now);
-            self.core.handle_timeout(now);
-            self.perform(now);
-            self.tell_discards(now);
-            self.flush();
-            self.pulse.turned(now);
+            self.turn()?;
         }
         self.pulse.takes_until(clock::now() + END_MAX);
         self.tell(&FromRouter::Stopped);
@@ -140,6 +137,37 @@ impl Driver {
         Ok(())
     }
 
+    fn take_part(&mut self) {
+        self.tell(&FromRouter::Started);
+        self.core.handle(clock::now(), Event::Startup);
+        self.perform(clock::now());
+    }
+
+    /// Waits until there is something to do, and does it.
+    fn turn(&mut self) -> io::Result<()> {
+        let (now, ready) = self.wait()?;
+        self.read_packets(now, &ready.sockets);
+        if ready.netlink {
+            self.read_netlink(now);
+        }
+        if ready.virtual_macs {
+            self.read_virtual_macs(now);
+        }
+        if ready.channel {
+            self.read_channel(now);
+        }
+        if ready.terminate {
+            self.read_signals(now);
+        }
+        self.core.handle_timeout(now);
+        self.perform(now);
+        self.tell_discards(now);
+        self.look_at_strangers(now);
+        self.flush();
+        self.pulse.turned(now);
+        Ok(())
+    }
+
     fn finished(&self) -> bool {
         self.stopping.is_some_and(|since| {
             let released = self.core.is_stopped() && self.configured.is_empty();
@@ -147,52 +175,19 @@ impl Driver {
         })
     }
 
-    fn wait(&self) -> io::Result<()> {
-        let mut sources = vec![
-            PollFd::new(&self.netlink, PollFlags::IN),
-            PollFd::new(&self.virtual_macs, PollFlags::IN),
-            PollFd::new(&self.terminate, PollFlags::IN),
-        ];
-        if self.supervised {
-            let writable = if self.outbox.is_waiting() {
-                PollFlags::OUT
-            } else {
-                PollFlags::empty()
-            };
-            sources.push(PollFd::new(&self.channel, PollFlags::IN | writable));
+    /// Reads what has arrived at those of the sockets, in the order of the interfaces, that have something.
+    fn read_packets(&mut self, now: Instant, ready: &[bool]) {
+        if !ready.contains(&true) {
+            return;
         }
-        for (_, interface) in self.interfaces.iter() {
-            let sockets = interface.sockets();
-            sources.extend(sockets.map(|socket| PollFd::new(socket, PollFlags::IN)));
-        }
-        let timeout = self.next_wake_up().map(|at| {
-            let left = at.saturating_duration_since(clock::now());
-            Timespec {
-                tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
-                tv_nsec: i64::from(left.subsec_nanos()),
-            }
-        });
-        match poll(&mut sources, timeout.as_ref()) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    fn next_wake_up(&self) -> Option<Instant> {
-        let due = self.core.poll_timeout().map(|deadline| deadline.at);
-        let give_up = self.stopping.map(|since| since + RELEASE_GRACE);
-        due.into_iter()
-            .chain([self.pulse.due()])
-            .chain(give_up)
-            .chain(self.discards.deadline())
-            .min()
-    }
-
-    fn read_packets(&mut self, now: Instant) {
         let mut buffer = [0; BUFFER_LENGTH];
         let at = clock::wall();
+        let mut ready = ready.iter().copied();
         for (id, interface) in self.interfaces.iter() {
             for socket in interface.sockets() {
+                if !ready.next().unwrap_or(false) {
+                    continue;
+                }
                 for _ in 0..DATAGRAMS {
                     match socket.recv(&mut buffer) {
                         Ok(Some(received)) => {
@@ -391,7 +386,7 @@ impl Driver {
     }
 
     fn tell_status(&mut self) {
-        for part in status::answer(&self.core, &self.setup) {
+        for part in status::answer(&self.core, &self.setup, &self.lateness) {
             self.tell(&part);
         }
     }
@@ -422,3 +417,6 @@ impl Driver {
         instance.map_or("?", |setup| setup.name.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,7 @@ mod primary;
 mod reason;
 mod setup;
 mod status;
+mod strangers;
 mod virtual_macs;
 
 pub(crate) use setup::instance_config;

@@ -6,9 +6,10 @@ use super::setup::Setup;
 use crate::ipc::{
     AuthenticationFailure, CheckProgress, FromRouter, InstanceStatus, InterfaceState,
 };
+use crate::lateness::Lateness;
 
 /// Every part of the answer to a status request, in order.
-pub(super) fn answer(core: &Router, setup: &Setup) -> Vec<FromRouter> {
+pub(super) fn answer(core: &Router, setup: &Setup, lateness: &Lateness) -> Vec<FromRouter> {
     let instances = (0..)
         .take(setup.instances.len())
         .filter_map(|instance| instance_status(core, setup, instance).map(FromRouter::Instance));
@@ -28,6 +29,7 @@ pub(super) fn answer(core: &Router, setup: &Setup) -> Vec<FromRouter> {
         .chain(checks)
         .chain([FromRouter::StatusEnd {
             counters: owned(global(core.counters())),
+            lateness: lateness.clone(),
         }])
         .collect()
 }

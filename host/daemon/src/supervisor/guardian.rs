@@ -117,9 +117,11 @@ fn send_priority_zero(
 ) -> Result<(), Box<dyn std::error::Error>> {
     let config = instance_config(instance, |_| InterfaceId(0), CheckId);
     let packets = vrrp::release_packets(id, &config, source);
-    let mut datagrams = packets
-        .iter()
-        .map(|it| (it, signer.datagram(it, clock::wall())));
+    let mut datagrams = packets.iter().map(|it| {
+        let mut datagram = Vec::new();
+        signer.write(it, clock::wall(), &mut datagram);
+        (it, datagram)
+    });
     if let Some(mac) = instance.mac() {
         let socket = VirtualMacSocket::open(&instance.interface)?;
         datagrams.try_for_each(|(it, datagram)| {

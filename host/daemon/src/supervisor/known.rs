@@ -10,6 +10,7 @@ use vrrp_linux::netlink::{Address, Route, Rule};
 
 use super::setup::{InstancePlan, Setup};
 use crate::ipc::{CheckProgress, GroupChange, InstanceStatus, StateChange, WorkerReport};
+use crate::lateness::Lateness;
 use crate::{config, status};
 
 /// Everything known, by number.
@@ -21,6 +22,7 @@ pub(super) struct Known {
     pub(super) hooks: Vec<Hook>,
     /// The router's counters that belong to no instance.
     pub(super) counters: Vec<(String, u64)>,
+    pub(super) lateness: Lateness,
 }
 
 #[derive(Debug)]
@@ -96,6 +98,7 @@ impl Known {
             checks: setup.checks.iter().map(|_| Check::default()).collect(),
             hooks: setup.hooks.iter().map(|_| Hook::default()).collect(),
             counters: Vec::new(),
+            lateness: Lateness::default(),
         }
     }
 
@@ -108,6 +111,7 @@ impl Known {
     ) -> Self {
         let mut next = Self::new(after);
         next.counters = std::mem::take(&mut self.counters);
+        next.lateness = std::mem::take(&mut self.lateness);
         for (from, to) in kept {
             if let (Some(old), Some(new)) =
                 (self.instances.get_mut(*from), next.instances.get_mut(*to))
@@ -226,6 +230,7 @@ impl Known {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             processes,
             counters: self.counters.iter().cloned().collect(),
+            lateness: self.lateness.status(),
             instances: setup
                 .instances
                 .iter()

@@ -35,6 +35,10 @@ impl SocketV4 {
         Ok(Self { receive, send })
     }
 
+    pub(super) fn receiving(&self) -> &Socket {
+        &self.receive
+    }
+
     pub(super) fn recv<'b>(&self, buffer: &'b mut [u8]) -> io::Result<Option<Received<'b>>> {
         loop {
             match rustix::net::recv(&self.receive, &mut *buffer, RecvFlags::DONTWAIT) {

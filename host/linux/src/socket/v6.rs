@@ -59,6 +59,10 @@ impl SocketV6 {
         Ok(Self { socket, index })
     }
 
+    pub(super) fn receiving(&self) -> &Socket {
+        &self.socket
+    }
+
     pub(super) fn recv<'b>(&self, buffer: &'b mut [u8]) -> io::Result<Option<Received<'b>>> {
         loop {
             match self.receive(buffer) {

@@ -9,6 +9,7 @@ use pnet_packet::ethernet::{EtherType, EtherTypes, MutableEthernetPacket};
 use pnet_packet::ip::IpNextHeaderProtocol;
 use pnet_packet::ipv4::{self, Ipv4Flags, MutableIpv4Packet};
 use pnet_packet::ipv6::MutableIpv6Packet;
+use smallvec::SmallVec;
 use vrrp::packet::{PROTOCOL, TTL};
 
 use super::{INTERNETWORK_CONTROL, OpenSocketError};
@@ -63,6 +64,9 @@ impl VirtualMacSocket {
     }
 }
 
+/// A frame. Nothing is allocated for one with a usual number of addresses.
+type Frame = SmallVec<[u8; 256]>;
+
 const ETHERNET_HEADER_LENGTH: usize = 14;
 const IPV4_HEADER_LENGTH: usize = 20;
 const IPV6_HEADER_LENGTH: usize = 40;
@@ -72,7 +76,7 @@ fn frame_v4(
     source: Ipv4Addr,
     destination: Ipv4Addr,
     payload: &[u8],
-) -> Option<Vec<u8>> {
+) -> Option<Frame> {
     if !destination.is_multicast() {
         return None;
     }
@@ -102,7 +106,7 @@ fn frame_v6(
     source: Ipv6Addr,
     destination: Ipv6Addr,
     payload: &[u8],
-) -> Option<Vec<u8>> {
+) -> Option<Frame> {
     if !destination.is_multicast() {
         return None;
     }
@@ -129,9 +133,9 @@ fn frame(
     kind: EtherType,
     header_length: usize,
     payload: &[u8],
-) -> Vec<u8> {
-    let mut frame = vec![0; ETHERNET_HEADER_LENGTH + header_length];
-    frame.extend(payload);
+) -> Frame {
+    let mut frame = Frame::from_elem(0, ETHERNET_HEADER_LENGTH + header_length);
+    frame.extend_from_slice(payload);
     let mut ethernet = MutableEthernetPacket::new(&mut frame)
         .expect("the frame is longer than an Ethernet header");
     ethernet.set_destination(group);
@@ -152,7 +156,7 @@ mod tests {
     fn frame_bytes_v4() {
         let frame = frame_v4(MAC, SOURCE, MULTICAST_IPV4, &[0x31, 51, 100]).unwrap();
         assert_eq!(
-            frame,
+            frame.as_slice(),
             [
                 0x01, 0x00, 0x5E, 0x00, 0x00, 0x12, // to the group
                 0x00, 0x00, 0x5E, 0x00, 0x01, 0x33, // from the virtual MAC
@@ -172,7 +176,7 @@ mod tests {
         let source = "fe80::1".parse().unwrap();
         let frame = frame_v6(MAC, source, MULTICAST_IPV6, &[0x31, 51, 100]).unwrap();
         assert_eq!(
-            frame,
+            frame.as_slice(),
             [
                 0x33, 0x33, 0, 0, 0, 0x12, // to the group
                 0x00, 0x00, 0x5E, 0x00, 0x01, 0x33, // from the virtual MAC

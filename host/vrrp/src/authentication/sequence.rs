@@ -7,8 +7,8 @@
 //! * A sender whose clock was corrected by more than the window follows its clock: no receiver with a right clock has
 //!   accepted the numbers that were too far ahead, and none would accept more of them.
 
-use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::trailer::sign;
@@ -76,14 +76,16 @@ pub struct Signer {
 }
 
 impl Signer {
-    /// What goes on the wire for an advertisement that is sent at `now`: its payload, and the trailer when it is to be
-    /// signed. No two signed ones are the same.
-    pub fn datagram<'a>(&mut self, advertise: &'a Advertise, now: UnixTime) -> Cow<'a, [u8]> {
-        let Some(signing) = &advertise.signing else {
-            return Cow::Borrowed(&advertise.payload);
-        };
-        let sequence = self.number(advertise.instance, now, signing.window);
-        Cow::Owned(sign(advertise, signing, sequence))
+    /// Appends to `datagram` what goes on the wire for an advertisement that is sent at `now`: its payload, and the trailer
+    /// when it is to be signed. No two signed ones are the same.
+    pub fn write(&mut self, advertise: &Advertise, now: UnixTime, datagram: &mut Vec<u8>) {
+        match &advertise.signing {
+            None => datagram.extend_from_slice(&advertise.payload),
+            Some(signing) => {
+                let sequence = self.number(advertise.instance, now, signing.window);
+                sign(advertise, signing, sequence, datagram);
+            }
+        }
     }
 
     /// Goes on after a number that another process has used for the instance.
@@ -170,7 +172,7 @@ mod tests {
     #[track_caller]
     fn check(clock: &[UnixTime], expected: &[u64]) {
         let mut signer = Signer::default();
-        let numbers: alloc::vec::Vec<_> = clock
+        let numbers: Vec<_> = clock
             .iter()
             .map(|now| signer.number(INSTANCE, *now, WINDOW).0)
             .collect();

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::packet::{MULTICAST_IPV4, MULTICAST_IPV6, split_trailer};
-use crate::testing::bytes;
+use crate::testing::{bytes, written};
 use crate::{Advertise, ChecksumForm, InstanceId, InterfaceId, Version, VirtualRouterId};
 
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
@@ -76,7 +76,7 @@ fn signed(
         priority: advertisement.priority,
         signing: Authentication::Hmac(hmac.clone()).signing(),
     };
-    Signer::default().datagram(&advertise, now).into_owned()
+    written(&mut Signer::default(), &advertise, now)
 }
 
 /// What a router with these keys thinks of a datagram.
@@ -92,7 +92,8 @@ fn verify(
         None => (datagram, None),
     };
     let covered = if source.is_ipv4() { message } else { datagram };
-    let advertisement = Advertisement::parse_covered(message, covered, source, destination)?;
+    let advertisement =
+        Advertisement::parse_covered(message, covered, (source, destination), Vec::new())?;
     let received = Received {
         source,
         advertisement: &advertisement,
@@ -366,7 +367,7 @@ proptest! {
                 priority: 200,
                 signing: Authentication::Hmac(hmac()).signing(),
             };
-            let datagram = signer.datagram(&advertise, time);
+            let datagram = written(&mut signer, &advertise, time);
             // The receiver's clock is the one that is right.
             let right = UnixTime::from_nanos(latest);
             let wide = Hmac { window: Duration::from_secs(6), ..hmac() };

@@ -77,8 +77,13 @@ impl<'a> Trailer<'a> {
     }
 }
 
-/// The payload of an advertisement, with a checksum that fits, and its trailer.
-pub(super) fn sign(advertise: &Advertise, signing: &Signing, sequence: Sequence) -> Vec<u8> {
+/// Appends the payload of an advertisement, with a checksum that fits, and its trailer.
+pub(super) fn sign(
+    advertise: &Advertise,
+    signing: &Signing,
+    sequence: Sequence,
+    datagram: &mut Vec<u8>,
+) {
     let message = &advertise.payload;
     let mut fields = [0; FIELDS_LEN];
     let (head, number) = fields.split_at_mut(FIELDS_LEN - 8);
@@ -87,12 +92,13 @@ pub(super) fn sign(advertise: &Advertise, signing: &Signing, sequence: Sequence)
     }
     number.copy_from_slice(&sequence.0.to_be_bytes());
     let hmac = digest(&signing.key, advertise.source, message, &fields);
-    let mut datagram = Vec::with_capacity(message.len() + TRAILER_LEN);
+    let start = datagram.len();
     datagram.extend_from_slice(message);
     datagram.extend(fields);
     datagram.extend(hmac);
-    checksum_with_trailer(&mut datagram, advertise.source, advertise.destination);
-    datagram
+    if let Some(signed) = datagram.get_mut(start..) {
+        checksum_with_trailer(signed, advertise.source, advertise.destination);
+    }
 }
 
 fn digest(key: &Key, source: IpAddr, message: &[u8], fields: &[u8; FIELDS_LEN]) -> [u8; HMAC_LEN] {

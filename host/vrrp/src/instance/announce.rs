@@ -64,8 +64,14 @@ impl Announcements {
     }
 
     pub(super) fn timeout(&mut self, now: Instant, announcer: Announcer, out: &mut Outbox) {
-        let due: Vec<Due> = self.0.extract_if(.., |due| due.at <= now).collect();
-        for Due { at, address, kind } in due {
+        // What this adds is due later.
+        let mut index = 0;
+        while let Some(Due { at, address, kind }) = self.0.get(index).copied() {
+            if at > now {
+                index += 1;
+                continue;
+            }
+            self.0.remove(index);
             match kind {
                 Kind::Second => self.burst(now, address, announcer, out),
                 Kind::Refresh => {

@@ -27,8 +27,21 @@ impl Router {
         }
         let (message, trailer) = self.split(packet);
         let covered = covered(message, packet.payload, packet.source);
-        let advertisement =
-            Advertisement::parse_covered(message, covered, packet.source, packet.destination)?;
+        let header = (packet.source, packet.destination);
+        let addresses = core::mem::take(&mut self.scratch.addresses);
+        let advertisement = Advertisement::parse_covered(message, covered, header, addresses)?;
+        let result = self.receive_parsed(now, packet, &advertisement, (message, trailer));
+        self.scratch.addresses = advertisement.addresses;
+        result
+    }
+
+    fn receive_parsed(
+        &mut self,
+        now: Instant,
+        packet: &Packet<'_>,
+        advertisement: &Advertisement,
+        (message, trailer): (&[u8], Option<&[u8; TRAILER_LEN]>),
+    ) -> Result<(), Discard> {
         let on_wire = on_wire(packet, advertisement.virtual_router_id);
         let id = self.find(on_wire)?;
         let Some(instance) = self.instances.get_mut(&id) else {
@@ -37,14 +50,14 @@ impl Router {
         let was_active = instance.is_active();
         let received = Received {
             source: packet.source,
-            advertisement: &advertisement,
+            advertisement,
             message,
             trailer,
             at: packet.at,
         };
         instance.receive(now, &received, &mut self.out)?;
         if was_active && !instance.is_active() {
-            let reason = instance.status().reason.unwrap_or(Reason::Startup);
+            let reason = instance.reason().unwrap_or(Reason::Startup);
             self.align(now, id, reason);
         }
         Ok(())

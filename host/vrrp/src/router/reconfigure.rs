@@ -4,7 +4,8 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::{Phase, Router};
-use crate::{ConfigError, InstanceId, Instant, Reason, RouterConfig};
+use crate::track::Check;
+use crate::{CheckId, ConfigError, InstanceId, Instant, Reason, RouterConfig};
 
 impl Router {
     /// Goes on with `config`, all of it or nothing.
@@ -30,7 +31,7 @@ impl Router {
             for instance in self.instances.values_mut() {
                 instance.apply_priority();
             }
-            self.instances.reindex();
+            self.reindex();
             return Ok(());
         }
         let ids: Vec<_> = self.instances.keys().copied().collect();
@@ -42,23 +43,27 @@ impl Router {
             };
             self.depend(now, id, reason, |_| false);
         }
-        self.instances.reindex();
+        self.reindex();
         Ok(())
     }
 
     fn replace_checks(&mut self, now: Instant, next: &Self) {
-        self.checks.retain(|id, _| next.checks.contains_key(id));
-        for (id, check) in &next.checks {
+        let is_gone = |id: &&CheckId| !next.checks.contains(id);
+        let gone: Vec<_> = self.checks.keys().filter(is_gone).copied().collect();
+        for id in gone {
+            self.checks.remove(&id);
+        }
+        for (id, check) in next.checks.iter() {
             let config = check.config();
-            let running = self.phase == Phase::Running;
-            let known = self.checks.entry(*id).or_insert_with(|| {
-                let mut fresh = crate::track::Check::new(config);
-                if running {
-                    fresh.startup(now);
-                }
-                fresh
-            });
-            known.reconfigure(now, config);
+            if let Some(known) = self.checks.get_mut(id) {
+                known.reconfigure(now, config);
+                continue;
+            }
+            let mut fresh = Check::new(config);
+            if self.phase == Phase::Running {
+                fresh.startup(now);
+            }
+            self.checks.insert(*id, fresh);
         }
     }
 
@@ -118,7 +123,7 @@ impl Router {
             for link in self.links.values() {
                 instance.link(now, *link);
             }
-            for (id, check) in &self.checks {
+            for (id, check) in self.checks.iter() {
                 instance.check(*id, (check.standing(), check.weight()));
             }
         }

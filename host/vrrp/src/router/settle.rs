@@ -1,10 +1,11 @@
 //! What follows for an instance, and for its sync group, from a change of what they depend on.
 
 use alloc::collections::BTreeSet;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::Router;
-use crate::group::{self, Group};
+use crate::group::{self, Company};
 use crate::instance::Instance;
 use crate::{Action, Command, GroupTransition, InstanceId, Instant, Reason};
 
@@ -15,7 +16,7 @@ impl Router {
             Command::Drain | Command::Release => self.give_away(now, id, reason),
             Command::Undrain => {}
         }
-        for member in self.company(id) {
+        for member in self.company(id).iter() {
             self.depend(now, member, reason, |instance| {
                 match command {
                     Command::Drain => instance.set_drained(true),
@@ -52,7 +53,7 @@ impl Router {
 
     /// Offers the addresses of an instance, and those of its sync group, to the peers.
     pub(super) fn give_away(&mut self, now: Instant, id: InstanceId, reason: Reason) {
-        for member in self.company(id) {
+        for member in self.company(id).iter() {
             if let Some(instance) = self.instances.get_mut(&member) {
                 instance.give_away(now, reason, &mut self.out);
             }
@@ -64,9 +65,9 @@ impl Router {
         let company = self.company(id);
         let readiness: Vec<_> = company
             .iter()
-            .filter_map(|member| Some((*member, self.instances.get(member)?.readiness())))
+            .filter_map(|member| Some((member, self.instances.get(&member)?.readiness())))
             .collect();
-        for member in company {
+        for member in company.iter() {
             let block = group::block(member, readiness.iter().copied());
             let reason = if member == id {
                 reason
@@ -80,16 +81,10 @@ impl Router {
         self.align(now, id, reason);
     }
 
-    /// The instance and the others of its sync group, itself first.
-    pub(super) fn company(&self, id: InstanceId) -> Vec<InstanceId> {
-        let others = self
-            .group_of
-            .get(&id)
-            .and_then(|group| self.groups.get(group));
-        let others = others.into_iter().flat_map(Group::members).copied();
-        core::iter::once(id)
-            .chain(others.filter(|other| *other != id))
-            .collect()
+    /// The instance and the others of its sync group.
+    pub(super) fn company(&self, id: InstanceId) -> Company {
+        let group = self.group_of.get(&id);
+        Company::new(id, group.and_then(|group| self.groups.get(group)))
     }
 
     /// Every Backup among `due` whose timer has expired takes over, those of a sync group together or not at all.
@@ -105,7 +100,7 @@ impl Router {
         for id in due {
             let all_due = self.company(id).iter().all(|member| {
                 self.instances
-                    .get(member)
+                    .get(&member)
                     // Whoever is Active already has taken over a moment ago, with the rest to follow.
                     .is_some_and(|other| other.wants_to_take_over(now) || other.is_active())
             });
@@ -121,42 +116,46 @@ impl Router {
 
     /// Those and all others of their sync groups, in order.
     fn with_company(&self, ids: &[InstanceId]) -> BTreeSet<InstanceId> {
-        ids.iter().flat_map(|id| self.company(*id)).collect()
+        let mut all = BTreeSet::new();
+        for id in ids {
+            all.extend(self.company(*id).iter());
+        }
+        all
     }
 
-    /// Aligns the sync groups of these instances.
-    pub(super) fn align_groups<'a>(
-        &mut self,
-        now: Instant,
-        ids: impl Iterator<Item = &'a InstanceId>,
-    ) {
-        let groups: BTreeSet<_> = ids.filter_map(|id| self.group_of.get(id)).collect();
-        let firsts: Vec<_> = groups
-            .into_iter()
-            .filter_map(|group| self.groups.get(group)?.members().first().copied())
-            .collect();
-        for first in firsts {
+    /// Aligns the sync groups of these instances, each once.
+    pub(super) fn align_groups(&mut self, now: Instant, ids: impl Iterator<Item = InstanceId>) {
+        let mut groups = core::mem::take(&mut self.scratch.groups);
+        groups.clear();
+        groups.extend(ids.filter_map(|id| self.group_of.get(&id)));
+        groups.sort_unstable();
+        groups.dedup();
+        for group in &groups {
+            let group = self.groups.get(group);
+            let Some(first) = group.and_then(|group| group.members().first().copied()) else {
+                continue;
+            };
             let reason = self
                 .instances
                 .get(&first)
-                .and_then(|instance| instance.status().reason)
+                .and_then(|instance| instance.reason())
                 .unwrap_or(Reason::Startup);
             self.align(now, first, reason);
         }
+        self.scratch.groups = groups;
     }
 
     /// Where one member of a sync group is not Active any more, none is. Then tells what the group has come to.
     pub(super) fn align(&mut self, now: Instant, id: InstanceId, reason: Reason) {
         let company = self.company(id);
-        if company.len() < 2 {
+        if company.is_alone() {
             return;
         }
         let inactive = company
             .iter()
-            .find(|member| !self.instances.get(member).is_some_and(Instance::is_active))
-            .copied();
+            .find(|member| !self.instances.get(member).is_some_and(Instance::is_active));
         if let Some(inactive) = inactive {
-            for member in company {
+            for member in company.iter() {
                 if let Some(instance) = self.instances.get_mut(&member) {
                     instance.follow_group(now, inactive, &mut self.out);
                 }
@@ -173,7 +172,7 @@ impl Router {
         let Some(group) = self.groups.get_mut(&group_id) else {
             return;
         };
-        let members = group.members().to_vec();
+        let members = Arc::clone(group.members());
         let states = members
             .iter()
             .filter_map(|member| Some(self.instances.get(member)?.state()));

@@ -8,7 +8,8 @@ use super::*;
 use crate::packet::Advertisement;
 use crate::testing::*;
 use crate::{
-    AddressChange, ChecksumForm, InstanceCounters, OnFail, Outcome, Packet, Version, VirtualAddress,
+    AddressChange, ChecksumForm, InstanceCounters, OnFail, Outcome, Packet, Version,
+    VirtualAddress, Why,
 };
 
 mod announcing;

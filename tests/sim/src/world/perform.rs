@@ -154,7 +154,9 @@ impl World {
             self.plan.hops
         };
         let wall = self.hosts[from].wall(self.now);
-        let payload = self.hosts[from].signer.datagram(&advertise, wall);
+        let mut payload = Vec::new();
+        let signer = &mut self.hosts[from].signer;
+        signer.write(&advertise, wall, &mut payload);
         if advertise.signing.is_some() {
             self.marks.hit(Mark::Signed);
         }

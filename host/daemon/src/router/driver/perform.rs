@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tracing::{debug, info, trace, warn};
-use vrrp::{Action, Advertise, InstanceId, Instant};
+use vrrp::{Action, Advertise, Discard, InstanceId, Instant};
 use vrrp_linux::clock;
 use vrrp_linux::netlink::Object;
 
@@ -114,6 +114,9 @@ impl Driver {
                 discard,
             } => {
                 trace!(interface = self.interface_name(interface), %source, %discard, "discarded");
+                if let Discard::VirtualRouterId(1..) = discard {
+                    self.stranger(now, interface, source);
+                }
                 let who = (source, self.setup.is_peer(source));
                 if let Some(line) = self.discards.note(now, interface, who, discard) {
                     line.write(self.interface_name(interface));
@@ -125,7 +128,8 @@ impl Driver {
     fn advertise(&mut self, advertise: &Advertise) {
         self.sources.insert(advertise.instance, advertise.source);
         let now = clock::wall();
-        let datagram = self.signer.datagram(advertise, now);
+        self.datagram.clear();
+        self.signer.write(advertise, now, &mut self.datagram);
         // Told first: should this process die after the next line, the supervisor signs after it, and could not know this
         // from the clock.
         let position = self.setup.position(advertise.instance);
@@ -148,7 +152,7 @@ impl Driver {
         let mac = self.setup.instance(advertise.instance);
         let mac = mac.and_then(InstanceSetup::mac);
         let addresses = (advertise.source, advertise.destination);
-        if let Err(error) = interface.send(mac, addresses, &datagram) {
+        if let Err(error) = interface.send(mac, addresses, &self.datagram) {
             // The peers will notice the silence; the link event that explains it is on its way.
             debug!(interface = interface.name, %error, "sending an advertisement failed");
         }

@@ -68,6 +68,8 @@ impl Driver {
         self.interfaces
             .open_needed(setup.needs())
             .map_err(|error| socket_failure(&error))?;
+        // One of those that were kept away may be one of ours from now on.
+        self.hear_everybody();
         self.netlink.watch(setup.watched_interfaces().to_vec());
         let reconfigured = self.core.reconfigure(now, setup.router_config());
         if let Err(error) = reconfigured {

@@ -166,8 +166,9 @@ impl Supervisor {
                     known.progress = progress;
                 }
             }
-            FromRouter::StatusEnd { counters } => {
+            FromRouter::StatusEnd { counters, lateness } => {
                 self.known.counters = counters;
+                self.known.lateness = lateness;
                 self.answer_status();
             }
             FromRouter::Stopped => debug!("the router gave everything away"),

@@ -72,7 +72,7 @@ fn sent_by(config: &InstanceConfig, priority: u8, source: Ipv4Addr, at: UnixTime
         priority,
         signing: config.authentication.signing(),
     };
-    Signer::default().datagram(&advertise, at).into_owned()
+    written(&mut Signer::default(), &advertise, at)
 }
 
 /// Whether a router that is configured like `receiver` steps down for a higher priority of one like `sender`.
@@ -264,7 +264,7 @@ fn each_advertisement_is_signed_anew_when_it_is_sent() {
             bench.router.handle_timeout(bench.now);
             while let Some(action) = bench.router.poll_action() {
                 if let Action::Advertise(advertise) = action {
-                    sent.push(signer.datagram(&advertise, WALL).into_owned());
+                    sent.push(written(&mut signer, &advertise, WALL));
                 }
             }
         }
@@ -286,21 +286,19 @@ fn a_dead_router_is_spoken_for_after_its_last_word() {
         advertise.payload = message.into();
         advertise
     };
-    let last = router
-        .datagram(&advertise(200), later(Duration::from_secs(2)))
-        .into_owned();
+    let last = written(&mut router, &advertise(200), later(Duration::from_secs(2)));
     assert_eq!(receiver.event(packet(HIGH_PEER, &last)), NOTHING);
 
     // The clock was set back by two seconds before the router died.
     let mut guardian = Signer::default();
     guardian.resume(INSTANCE, router.ahead(INSTANCE, WALL).unwrap());
-    let released = guardian.datagram(&advertise(0), WALL).into_owned();
+    let released = written(&mut guardian, &advertise(0), WALL);
     assert_eq!(receiver.event(packet(HIGH_PEER, &released)), NOTHING);
     assert_eq!(receiver.status().counters.priority_zero_pkts_rcvd, 1);
 
     let mut next = Signer::default();
     next.resume(INSTANCE, guardian.last(INSTANCE).unwrap());
-    let again = next.datagram(&advertise(200), WALL).into_owned();
+    let again = written(&mut next, &advertise(200), WALL);
     assert_eq!(receiver.event(packet(HIGH_PEER, &again)), NOTHING);
     assert_eq!(
         receiver.status().counters.authentication.authenticated_rcvd,
