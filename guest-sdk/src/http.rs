@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::bindings::imports::vrrp_host::plugin::http as raw;
 use crate::host::http as host;
+use crate::net::Tls;
 use crate::types::Need;
 
 pub use crate::net::Error;
@@ -50,7 +51,7 @@ impl Request {
             timeout_ms: DEFAULT_TIMEOUT_MS,
             max_body: DEFAULT_MAX_BODY,
             follow_redirects: 0,
-            verify_tls: true,
+            tls: Tls::default().to_raw(),
         })
     }
 
@@ -83,15 +84,24 @@ impl Request {
         self
     }
 
-    /// Whether the server's certificate has to be valid; it has by default.
-    pub fn verify_tls(mut self, verify: bool) -> Self {
-        self.0.verify_tls = verify;
+    /// How to talk to a URL of `https:`. The client's certificate and the name of the server are for this URL: a redirect to
+    /// another site is followed without them.
+    pub fn tls(mut self, tls: &Tls) -> Self {
+        self.0.tls = tls.to_raw();
         self
     }
 
-    /// What sending this needs.
-    pub fn need(&self) -> Need {
-        Need::http(&self.0.method, &self.0.url)
+    /// What sending this needs: the URL, and the files for TLS.
+    pub fn needs(&self) -> Vec<Need> {
+        let tls = &self.0.tls;
+        let files = [
+            &tls.ca_file,
+            &tls.client_certificate_file,
+            &tls.client_key_file,
+        ];
+        let files = files.into_iter().flatten().map(|file| Need::read(file));
+        let url = Need::http(&self.0.method, &self.0.url);
+        std::iter::once(url).chain(files).collect()
     }
 
     /// Sends the request and reads the answer.
@@ -101,7 +111,7 @@ impl Request {
     pub fn send(&self) -> Result<Response, Error> {
         host::send(&self.0)
             .map(Response)
-            .map_err(|error| Error::new(error, || self.need(), self.0.timeout_ms))
+            .map_err(|error| Error::new(error, || self.needs(), self.0.timeout_ms))
     }
 
     #[cfg(not(target_family = "wasm"))]

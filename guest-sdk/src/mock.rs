@@ -415,6 +415,16 @@ impl World {
     fn denies(&self, need: &Need) -> bool {
         self.denied.contains(need)
     }
+
+    fn denies_file_of(&self, tls: &net::Tls) -> bool {
+        let files = [
+            &tls.ca_file,
+            &tls.client_certificate_file,
+            &tls.client_key_file,
+        ];
+        let mut files = files.into_iter().flatten();
+        files.any(|file| self.denies(&Need::read(file)))
+    }
 }
 
 thread_local! {

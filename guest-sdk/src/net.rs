@@ -1,4 +1,4 @@
-//! How anything on the network goes wrong.
+//! What conversations over the network have in common: how they are encrypted, and how they go wrong.
 
 use std::fmt::Display;
 
@@ -6,11 +6,15 @@ use crate::bindings::imports::vrrp_host::plugin::net as raw;
 use crate::types::Need;
 use crate::{CheckError, Observation};
 
+pub use tls::{Tls, TlsOption};
+
+mod tls;
+
 /// Why there is no conversation, or no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    #[error("not granted: {0}")]
-    Denied(Need),
+    #[error("not granted: {}", Need::words(.0))]
+    Denied(Vec<Need>),
     #[error("no answer within {timeout_ms} ms")]
     Timeout { timeout_ms: u32 },
     #[error("connection refused")]
@@ -49,9 +53,13 @@ impl Error {
         }
     }
 
-    pub(crate) fn new(error: raw::Error, need: impl FnOnce() -> Need, timeout_ms: u32) -> Self {
+    pub(crate) fn new(
+        error: raw::Error,
+        needs: impl FnOnce() -> Vec<Need>,
+        timeout_ms: u32,
+    ) -> Self {
         match error {
-            raw::Error::Denied => Self::Denied(need()),
+            raw::Error::Denied => Self::Denied(needs()),
             raw::Error::Timeout => Self::Timeout { timeout_ms },
             raw::Error::Refused => Self::Refused,
             raw::Error::Unreachable => Self::Unreachable,
@@ -81,7 +89,7 @@ impl Error {
 impl From<Error> for CheckError {
     fn from(error: Error) -> Self {
         match error {
-            Error::Denied(need) => Self::Denied(need.to_string()),
+            Error::Denied(needs) => Self::Denied(Need::words(&needs)),
             Error::Timeout { .. } => Self::Timeout(error.to_string()),
             Error::Refused
             | Error::Unreachable

@@ -4,6 +4,11 @@ use std::fmt;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
+use crate::{AbsolutePath, files};
+
+/// Bytes of a file with a secret: more than any is long.
+const FILE_MAX: u32 = 4096;
+
 /// A text in a config that no log shows, such as a password.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
@@ -13,6 +18,24 @@ impl Secret {
     /// The text itself.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+
+    /// The first line of a file, which the host reads with the rights of root: nobody else has to be able to.
+    ///
+    /// # Errors
+    /// [`files::Error::Denied`] without the need [`Need::read`](crate::Need::read); [`files::Error::Io`] when the line is
+    /// empty, or no text.
+    pub fn read(file: &AbsolutePath) -> Result<Self, files::Error> {
+        let content = files::read(file.as_str(), FILE_MAX)?;
+        let useless = |message: &str| files::Error::Io {
+            path: file.to_string(),
+            message: message.to_owned(),
+        };
+        let content = String::from_utf8(content).map_err(|_| useless("it is not UTF-8"))?;
+        match content.lines().next() {
+            None | Some("") => Err(useless("its first line is empty")),
+            Some(line) => Ok(Self(line.to_owned())),
+        }
     }
 }
 
@@ -33,5 +56,41 @@ impl JsonSchema for Secret {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "string", "writeOnly": true })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::{Need, mock};
+
+    #[test]
+    fn the_first_line_of_a_file_is_a_secret() {
+        let path = AbsolutePath::try_from("/etc/app.pass".to_owned()).unwrap();
+        let read = |content: &str| {
+            let host = mock::Host::new().file(path.as_str(), content, SystemTime::UNIX_EPOCH);
+            host.enter(|| Secret::read(&path))
+        };
+        for content in ["open sesame", "open sesame\n", "open sesame\r\nmore\n"] {
+            let secret = read(content).unwrap();
+            assert_eq!(secret.expose(), "open sesame");
+            assert_eq!(format!("{secret:?}"), "Secret");
+        }
+        for content in ["", "\n", "\nmore"] {
+            assert_eq!(
+                read(content).unwrap_err().to_string(),
+                "/etc/app.pass: its first line is empty"
+            );
+        }
+        let long = "x".repeat(5000);
+        assert!(matches!(read(&long), Err(files::Error::TooLarge { .. })));
+        let need = Need::read("/etc/app.pass");
+        let host = mock::Host::new().denies(need.clone());
+        assert_eq!(
+            host.enter(|| Secret::read(&path)),
+            Err(files::Error::Denied(need))
+        );
     }
 }

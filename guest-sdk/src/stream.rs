@@ -15,17 +15,15 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use crate::bindings::imports::vrrp_host::plugin::{net as raw_net, stream as raw};
+use crate::bindings::imports::vrrp_host::plugin::net as raw_net;
 use crate::clock;
 use crate::host::stream as host;
-use crate::net::Error;
+use crate::net::{Error, Tls};
 use crate::types::Need;
 
 pub use address::{Address, AddressError};
-pub use tls::{Tls, TlsOption};
 
 mod address;
-mod tls;
 
 /// A conversation with a server. Its time is for all of it: a server that trickles does not make it longer.
 pub struct Connection {
@@ -50,7 +48,8 @@ impl Address {
             Self::Tcp(address) => host::Connection::tcp(address, timeout_ms),
             Self::Unix(path) => host::Connection::unix(path, timeout_ms),
         };
-        let host = connected.map_err(|error| Error::new(error, || self.need(), timeout_ms))?;
+        let host =
+            connected.map_err(|error| Error::new(error, || vec![self.need()], timeout_ms))?;
         Ok(Connection {
             host,
             need: self.need(),
@@ -62,19 +61,15 @@ impl Address {
 }
 
 impl Connection {
-    /// Encrypts what follows, also in the middle of a conversation. `server_name` is what the server's
-    /// certificate has to be valid for when `tls` names nothing else.
+    /// Encrypts what follows, also in the middle of a conversation.
     ///
     /// # Errors
-    /// [`Error::Tls`] when the handshake fails. The conversation is over then.
-    pub fn start_tls(&mut self, tls: &Tls, server_name: &str) -> Result<(), Error> {
-        let raw = tls.to_raw(server_name);
+    /// [`Error::Tls`] when the handshake fails. The conversation is over then. [`Error::Denied`] without the needs
+    /// [`Tls::needs`].
+    pub fn start_tls(&mut self, tls: &Tls) -> Result<(), Error> {
         self.host
-            .start_tls(&raw, self.time_left())
-            .map_err(|error| {
-                let need = || tls.needs().next().unwrap_or_else(|| self.need.clone());
-                Error::new(error, need, self.timeout_ms)
-            })
+            .start_tls(&tls.to_raw(), self.time_left())
+            .map_err(|error| Error::new(error, || tls.needs().collect(), self.timeout_ms))
     }
 
     /// Sends all of `data`.
@@ -189,7 +184,7 @@ impl Connection {
     }
 
     fn error(&self, error: raw_net::Error) -> Error {
-        Error::new(error, || self.need.clone(), self.timeout_ms)
+        Error::new(error, || vec![self.need.clone()], self.timeout_ms)
     }
 }
 

@@ -20,7 +20,7 @@ pub fn exchange(
 ) -> Result<Vec<u8>, Error> {
     let timeout_ms = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
     host::exchange(address, datagram, max, timeout_ms)
-        .map_err(|error| Error::new(error, || Need::udp(address), timeout_ms))
+        .map_err(|error| Error::new(error, || vec![Need::udp(address)], timeout_ms))
 }
 
 #[cfg(test)]
@@ -41,7 +41,7 @@ mod tests {
         let need = Need::udp("127.0.0.1:53");
         assert_eq!(
             ask(host().denies(need.clone()), b"ask"),
-            Err(Error::Denied(need))
+            Err(Error::Denied(vec![need]))
         );
     }
 }

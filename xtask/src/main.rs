@@ -1,4 +1,4 @@
-//! `cargo xtask demo | test | bench | guests | sim | fuzz | setup`: what a newcomer types first.
+//! `cargo xtask demo | test | bench | chaos | guests | sim | fuzz | setup`: what a newcomer types first.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -7,6 +7,7 @@
 
 mod bench;
 mod cargo;
+mod chaos;
 mod demo;
 mod fuzz;
 mod guests;
@@ -41,6 +42,8 @@ enum Command {
     /// Measure what things cost, beside what people have today.
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Disturb three real hosts for some minutes, and see that one of them has the address.
+    Chaos(chaos::Arguments),
     /// Build modules in C, Python and JavaScript, and run them in the daemon.
     Guests,
     /// Simulate many hosts around the protocol core: `--seeds N --from S`, or `--seed S` to read what happens in one.
@@ -72,6 +75,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Test => test::run(),
         Command::Bench(bench) => bench::run(&bench),
+        Command::Chaos(arguments) => chaos::run(&arguments),
         Command::Guests => guests::run().map(|()| ExitCode::SUCCESS),
         Command::Sim { arguments } => sim::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments).map(|()| ExitCode::SUCCESS),

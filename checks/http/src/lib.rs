@@ -24,9 +24,9 @@ pub struct Http {
     /// For the whole request. The check's own timeout is the upper bound.
     #[serde(default = "default_timeout")]
     timeout: TimeSpan,
-    /// Whether the server's certificate has to be valid.
-    #[serde(default = "yes")]
-    verify_tls: bool,
+    /// How to talk to an https:// URL: a table with server-name, verify, ca-file, client-certificate-file and
+    /// client-key-file. A redirect to another site is followed without the certificate.
+    tls: Option<net::Tls>,
     /// Sent with the request.
     #[serde(default)]
     headers: BTreeMap<String, String>,
@@ -54,13 +54,10 @@ fn default_timeout() -> TimeSpan {
     TimeSpan::from_millis(800)
 }
 
-fn yes() -> bool {
-    true
-}
-
 impl Check for Http {
     fn plan(&self) -> Plan {
-        Plan::new().needs(self.request().need())
+        let needs = self.request().needs();
+        needs.into_iter().fold(Plan::new(), Plan::needs)
     }
 
     fn validate(&self, errors: &mut ConfigErrors) {
@@ -72,6 +69,9 @@ impl Check for Http {
                 ["expect-body"],
                 "the answer to HEAD has no body: write method = \"GET\"",
             );
+        }
+        if let Some(tls) = &self.tls {
+            self.url.validate_tls("tls", tls, errors);
         }
         if self.timeout < TimeSpan::from_millis(1) {
             errors.at(["timeout"], "no time at all: write \"800ms\"");
@@ -87,20 +87,17 @@ impl Check for Http {
         let request = self
             .request()
             .timeout(context.within_deadline(self.timeout.into()));
-        let response = match request.send() {
-            Ok(response) => response,
-            Err(denied @ http::Error::Denied(_)) => return Err(denied.into()),
-            // A service that cannot be reached is a verdict, not an error.
-            Err(error) => return Ok(Observation::failing(format!("{request}: {error}"))),
-        };
-        Ok(self.judge(&request, &response))
+        match request.send() {
+            Ok(response) => Ok(self.judge(&request, &response)),
+            Err(error) => error.into_verdict(&request),
+        }
     }
 }
 
 impl Http {
     fn request(&self) -> http::Request {
         let request = http::Request::new(self.method.as_str(), &self.url)
-            .verify_tls(self.verify_tls)
+            .tls(&self.tls.clone().unwrap_or_default())
             .follow_redirects(self.follow_redirects);
         self.headers.iter().fold(request, |request, (name, value)| {
             request.header(name, value)

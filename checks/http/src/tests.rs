@@ -110,7 +110,7 @@ fn without_the_grant_there_is_no_verdict() {
 #[test]
 fn the_request_is_as_configured() {
     let check = config(
-        r#", "method": "HEAD", "timeout": "5s", "verify-tls": false, "follow-redirects": 2,
+        r#", "method": "HEAD", "timeout": "5s", "follow-redirects": 2,
            "headers": { "x-probe": "yes" }"#,
     )
     .unwrap();
@@ -119,7 +119,6 @@ fn the_request_is_as_configured() {
     let expected = http::Request::new("HEAD", URL)
         // The run's deadline of 1 s, less the time to report.
         .timeout(Duration::from_millis(980))
-        .verify_tls(false)
         .follow_redirects(2)
         .header("x-probe", "yes");
     assert_eq!(host.requests(), [expected]);
@@ -133,6 +132,47 @@ fn it_needs_the_url_without_its_query() {
 }
 
 #[test]
+fn tls_is_as_configured_and_its_files_are_needs() {
+    let config = r#"{ "url": "https://h/a", "tls": { "server-name": "app.lan", "ca-file": "/etc/own.pem",
+        "client-certificate-file": "/etc/probe.pem", "client-key-file": "/etc/probe.key" } }"#;
+    let check: Http = mock::configure(config).unwrap();
+    assert_eq!(
+        check.plan().needs,
+        [
+            "http:GET https://h/a",
+            "read:/etc/own.pem",
+            "read:/etc/probe.pem",
+            "read:/etc/probe.key"
+        ]
+    );
+    let host = mock::Host::new().responds("https://h/a", 200, "");
+    host.enter(|| check.run(&mock::run_context())).unwrap();
+    let expected = http::Request::new("GET", "https://h/a")
+        .timeout(Duration::from_millis(800))
+        .tls(&net::Tls {
+            server_name: Some("app.lan".to_owned()),
+            ca_file: Some("/etc/own.pem".to_owned()),
+            client_certificate_file: Some("/etc/probe.pem".to_owned()),
+            client_key_file: Some("/etc/probe.key".to_owned()),
+            ..net::Tls::default()
+        });
+    assert_eq!(host.requests(), [expected]);
+
+    let half = r#"{ "url": "https://h/a", "tls": { "client-key-file": "/etc/probe.key" } }"#;
+    let errors = mock::configure::<Http>(half).unwrap_err();
+    assert_eq!(errors[0].pointer, "/tls/client-key-file");
+}
+
+#[test]
+fn a_file_that_cannot_be_used_is_no_verdict_on_the_service() {
+    let why = "/etc/own.pem cannot be read: there is no such file";
+    let host = mock::Host::new().http_fails(URL, http::Error::Unusable(why.to_owned()));
+    let check = config("").unwrap();
+    let outcome = host.enter(|| check.run(&mock::run_context()));
+    assert_eq!(outcome, Err(CheckError::Unavailable(why.to_owned())));
+}
+
+#[test]
 fn config_errors_point_at_the_key() {
     let status = "a status from 100 to 599 or a class such as \"2xx\"";
     for (more, error) in [
@@ -143,7 +183,7 @@ fn config_errors_point_at_the_key() {
         (r#", "method": "BREW""#, "/method: unknown value \"BREW\"; write one of \"GET\", \"HEAD\", \"OPTIONS\", \"POST\"".to_owned()),
         (r#", "method": "HEAD", "expect-body": "x""#, "/expect-body: the answer to HEAD has no body: write method = \"GET\"".to_owned()),
         (r#", "timeout": "0s""#, "/timeout: no time at all: write \"800ms\"".to_owned()),
-        (r#", "verify-tls": "no""#, "/verify-tls: write true or false, not string \"no\"".to_owned()),
+        (r#", "tls": {}"#, "/tls: nothing is encrypted on the way to an http:// URL: write https://, or leave it out".to_owned()),
         (r#", "headers": { "a/b": "" }"#, "/headers/a~1b: not the name of a header: \"a/b\"".to_owned()),
         (r#", "headers": { "x": "a\nb" }"#, "/headers/x: a header cannot hold control characters".to_owned()),
         (r#", "headers": { "host": "h" }"#, "/headers/host: vrrp-host sets this header itself".to_owned()),

@@ -6,6 +6,7 @@ use vrrp_sdk::prelude::*;
 
 use session::{Problem, Session};
 
+mod scram;
 mod session;
 
 /// A PostgreSQL server answers, in the wanted role.
@@ -23,12 +24,14 @@ pub struct Postgres {
     user: String,
     /// The password, when the server asks for one.
     password: Option<Secret>,
+    /// A file with the password in its first line, which only root has to be able to read. It is read for each run.
+    password_file: Option<AbsolutePath>,
     /// The database to log in to.
     #[serde(default = "default_database")]
     database: String,
     /// TLS: true, or a table with server-name, verify, ca-file, client-certificate-file and client-key-file.
     #[serde(default)]
-    tls: stream::TlsOption,
+    tls: net::TlsOption,
     /// For the whole conversation. The check's own timeout is the upper bound.
     #[serde(default = "default_timeout")]
     timeout: TimeSpan,
@@ -51,7 +54,10 @@ fn default_timeout() -> TimeSpan {
 
 impl Check for Postgres {
     fn plan(&self) -> Plan {
-        let files = self.tls.0.iter().flat_map(stream::Tls::needs);
+        let password = self.password_file.iter();
+        let files = password
+            .map(|file| Need::read(file.as_str()))
+            .chain(self.tls.0.iter().flat_map(net::Tls::needs));
         files.fold(Plan::new().needs(self.address.need()), Plan::needs)
     }
 
@@ -70,6 +76,12 @@ impl Check for Postgres {
                 errors.at([key], format!("PostgreSQL has no such names: {text:?}"));
             }
         }
+        if self.password.is_some() && self.password_file.is_some() {
+            errors.at(
+                ["password-file"],
+                "the password is written there as well: leave one of the two out",
+            );
+        }
         if self.timeout < TimeSpan::from_millis(1) {
             errors.at(["timeout"], "no time at all: write \"800ms\"");
         }
@@ -77,7 +89,10 @@ impl Check for Postgres {
 
     fn run(&self, context: &RunContext) -> Result<Observation, CheckError> {
         let address = &self.address;
-        match self.ask(context.within_deadline(self.timeout.into())) {
+        let from_file = self.password_file.as_ref().map(Secret::read).transpose()?;
+        let password = self.password.as_ref().or(from_file.as_ref());
+        let timeout = context.within_deadline(self.timeout.into());
+        match self.ask(password, timeout) {
             Ok(role) => Ok(self.judge(role)),
             Err(Problem::Net(error)) => error.into_verdict(address),
             Err(Problem::Answer(answer)) => {
@@ -92,21 +107,13 @@ impl Check for Postgres {
 }
 
 impl Postgres {
-    fn ask(&self, timeout: Duration) -> Result<Role, Problem> {
+    fn ask(&self, password: Option<&Secret>, timeout: Duration) -> Result<Role, Problem> {
         let mut connection = self.address.connect(timeout)?;
         if let Some(tls) = &self.tls.0 {
-            session::start_tls(
-                &mut connection,
-                tls,
-                self.address.host().unwrap_or_default(),
-            )?;
+            session::start_tls(&mut connection, tls)?;
         }
         let mut session = Session::new(connection);
-        session.log_in(
-            &self.user,
-            self.password.as_ref().map(Secret::expose),
-            &self.database,
-        )?;
+        session.log_in(&self.user, password.map(Secret::expose), &self.database)?;
         let role = match session.query("select pg_is_in_recovery()")?.as_str() {
             "t" => Role::Replica,
             "f" => Role::Primary,

@@ -4,10 +4,11 @@ use std::io;
 
 use bytes::BytesMut;
 use postgres_protocol::authentication::md5_hash;
-use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, ScramSha256};
 use postgres_protocol::message::backend::{ErrorResponseBody, Message};
 use postgres_protocol::message::frontend;
 use vrrp_sdk::{net, stream};
+
+use crate::scram::{self, Scram};
 
 /// Bytes of a message; none that is expected has a hundredth of it.
 const MESSAGE_MAX: usize = 64 << 10;
@@ -28,6 +29,12 @@ impl From<net::Error> for Problem {
     }
 }
 
+impl From<scram::Error> for Problem {
+    fn from(error: scram::Error) -> Self {
+        Self::Answer(error.to_string())
+    }
+}
+
 /// Of the protocol's own encoding.
 impl From<io::Error> for Problem {
     fn from(error: io::Error) -> Self {
@@ -38,15 +45,14 @@ impl From<io::Error> for Problem {
 /// Asks for TLS and begins it. The server answers with one byte (section 55.2.10).
 pub(crate) fn start_tls(
     connection: &mut stream::Connection,
-    tls: &stream::Tls,
-    server_name: &str,
+    tls: &net::Tls,
 ) -> Result<(), Problem> {
     let mut request = BytesMut::new();
     frontend::ssl_request(&mut request);
     connection.write(&request)?;
     match connection.read_exact(1)?.as_slice() {
         // What came beside the byte was not encrypted, and must not be taken for what is (CVE-2021-23222).
-        b"S" if connection.unread().is_empty() => Ok(connection.start_tls(tls, server_name)?),
+        b"S" if connection.unread().is_empty() => Ok(connection.start_tls(tls)?),
         b"N" => Err(net::Error::Tls("the server does not speak TLS".to_owned()).into()),
         other => Err(Problem::Answer(format!(
             "not what PostgreSQL says: {:?}",
@@ -111,25 +117,23 @@ impl Session {
         }
     }
 
-    /// RFC 5802 and RFC 7677. A server that did not know the password either is found out.
+    /// A server that does not know the password either is found out.
     fn scram(&mut self, password: &str) -> Result<(), Problem> {
-        let mut scram = ScramSha256::new(password.as_bytes(), ChannelBinding::unsupported());
+        let other = || Problem::Answer("not what PostgreSQL says to SCRAM".to_owned());
+        let scram = Scram::new();
+        let first = scram.message();
         self.send(|message| {
-            frontend::sasl_initial_response(SCRAM_SHA_256, scram.message(), message)
+            frontend::sasl_initial_response(scram::MECHANISM, first.as_bytes(), message)
         })?;
         let Message::AuthenticationSaslContinue(body) = self.next()? else {
-            return Err(Problem::Answer(
-                "not what PostgreSQL says to SCRAM".to_owned(),
-            ));
+            return Err(other());
         };
-        scram.update(body.data())?;
-        self.send(|message| frontend::sasl_response(scram.message(), message))?;
+        let proven = scram.prove(body.data(), password)?;
+        self.send(|message| frontend::sasl_response(proven.message.as_bytes(), message))?;
         let Message::AuthenticationSaslFinal(body) = self.next()? else {
-            return Err(Problem::Answer(
-                "not what PostgreSQL says to SCRAM".to_owned(),
-            ));
+            return Err(other());
         };
-        Ok(scram.finish(body.data())?)
+        Ok(proven.verify(body.data())?)
     }
 
     /// The one value of the one row that `query` has for an answer.

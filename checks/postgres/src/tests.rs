@@ -113,6 +113,34 @@ fn an_md5_password_is_sent_with_the_salt() {
 }
 
 #[test]
+fn the_password_may_be_in_a_file() {
+    const FILE: &str = "/etc/vrrp-host/db.pass";
+    let check = config(&format!(r#", "password-file": "{FILE}""#)).unwrap();
+    assert_eq!(
+        check.plan().needs,
+        ["tcp:127.0.0.1:5432".to_owned(), format!("read:{FILE}")]
+    );
+    let asks = || {
+        server(authentication(5, &[1, 2, 3, 4]), "f").answers_with(|written| {
+            let salt = [1, 2, 3, 4];
+            let hash = postgres_protocol::authentication::md5_hash(b"probe", b"sesame", salt);
+            (written == message(b'p', format!("{hash}\0").as_bytes())).then(welcome)
+        })
+    };
+    let host =
+        mock::Host::new()
+            .serves(ADDRESS, asks())
+            .file(FILE, "sesame\n", SystemTime::UNIX_EPOCH);
+    let observation = host.enter(|| check.run(&mock::run_context())).unwrap();
+    assert_eq!(observation.verdict, Verdict::Passing);
+
+    // Whether the server works, nobody knows without it.
+    let host = mock::Host::new().serves(ADDRESS, asks());
+    let missing = CheckError::Unavailable(format!("there is no {FILE}"));
+    assert_eq!(host.enter(|| check.run(&mock::run_context())), Err(missing));
+}
+
+#[test]
 fn a_server_that_does_not_know_the_password_itself_is_found_out() {
     let asks = server(authentication(10, b"SCRAM-SHA-256\0\0"), "f").answers_with(|written| {
         let text = String::from_utf8_lossy(written);
@@ -125,7 +153,8 @@ fn a_server_that_does_not_know_the_password_itself_is_found_out() {
     });
     let (verdict, summary) = run(asks, r#", "password": "sesame""#).unwrap();
     assert_eq!(verdict, Verdict::Failing);
-    assert!(summary.contains("SCRAM verification error"), "{summary}");
+    let impostor = "it does not know the password itself, and is not who it says to be";
+    assert!(summary.contains(impostor), "{summary}");
 }
 
 #[test]
@@ -213,6 +242,10 @@ fn config_errors_point_at_the_key() {
         (
             r#", "database": """#,
             "/database: PostgreSQL has no such names: \"\"",
+        ),
+        (
+            r#", "password": "x", "password-file": "/etc/db.pass""#,
+            "/password-file: the password is written there as well: leave one of the two out",
         ),
         (
             r#", "timeout": "0s""#,

@@ -22,9 +22,11 @@ pub struct Redis {
     username: Option<String>,
     /// The password to log in with.
     password: Option<Secret>,
+    /// A file with the password in its first line, which only root has to be able to read. It is read for each run.
+    password_file: Option<AbsolutePath>,
     /// TLS: true, or a table with server-name, verify, ca-file, client-certificate-file and client-key-file.
     #[serde(default)]
-    tls: stream::TlsOption,
+    tls: net::TlsOption,
     /// For the whole conversation. The check's own timeout is the upper bound.
     #[serde(default = "default_timeout")]
     timeout: TimeSpan,
@@ -59,7 +61,10 @@ impl From<net::Error> for Problem {
 
 impl Check for Redis {
     fn plan(&self) -> Plan {
-        let files = self.tls.0.iter().flat_map(stream::Tls::needs);
+        let password = self.password_file.iter();
+        let files = password
+            .map(|file| Need::read(file.as_str()))
+            .chain(self.tls.0.iter().flat_map(net::Tls::needs));
         files.fold(Plan::new().needs(self.address.need()), Plan::needs)
     }
 
@@ -73,8 +78,17 @@ impl Check for Redis {
                 );
             }
         }
-        if self.username.is_some() && self.password.is_none() {
-            errors.at(["username"], "a user has a password: add password");
+        if self.username.is_some() && self.password.is_none() && self.password_file.is_none() {
+            errors.at(
+                ["username"],
+                "a user has a password: add password or password-file",
+            );
+        }
+        if self.password.is_some() && self.password_file.is_some() {
+            errors.at(
+                ["password-file"],
+                "the password is written there as well: leave one of the two out",
+            );
         }
         if self.timeout < TimeSpan::from_millis(1) {
             errors.at(["timeout"], "no time at all: write \"800ms\"");
@@ -83,7 +97,10 @@ impl Check for Redis {
 
     fn run(&self, context: &RunContext) -> Result<Observation, CheckError> {
         let address = &self.address;
-        match self.ask(context.within_deadline(self.timeout.into())) {
+        let from_file = self.password_file.as_ref().map(Secret::read).transpose()?;
+        let password = self.password.as_ref().or(from_file.as_ref());
+        let timeout = context.within_deadline(self.timeout.into());
+        match self.ask(password, timeout) {
             Ok(found) => Ok(self.judge(&found)),
             Err(Problem::Net(error)) => error.into_verdict(address),
             Err(Problem::Answer(answer)) => {
@@ -98,12 +115,12 @@ impl Check for Redis {
 
 impl Redis {
     /// The role in Redis' own word.
-    fn ask(&self, timeout: Duration) -> Result<String, Problem> {
+    fn ask(&self, password: Option<&Secret>, timeout: Duration) -> Result<String, Problem> {
         let mut connection = self.address.connect(timeout)?;
         if let Some(tls) = &self.tls.0 {
-            connection.start_tls(tls, self.address.host().unwrap_or_default())?;
+            connection.start_tls(tls)?;
         }
-        if let Some(password) = &self.password {
+        if let Some(password) = password {
             let mut auth = vec!["AUTH"];
             auth.extend(self.username.as_deref());
             auth.push(password.expose());

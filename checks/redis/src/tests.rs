@@ -76,6 +76,34 @@ fn it_logs_in_first() {
 }
 
 #[test]
+fn the_password_may_be_in_a_file() {
+    const FILE: &str = "/etc/vrrp-host/redis.pass";
+    let check = config(&format!(r#", "password-file": "{FILE}""#)).unwrap();
+    assert_eq!(
+        check.plan().needs,
+        ["tcp:127.0.0.1:6379".to_owned(), format!("read:{FILE}")]
+    );
+    let auth = b"*2\r\n$4\r\nAUTH\r\n$6\r\nsesame\r\n";
+    let server = || {
+        Server::new()
+            .answers(auth, b"+OK\r\n")
+            .answers(ROLE, PRIMARY)
+    };
+    let host = mock::Host::new().serves(ADDRESS, server()).file(
+        FILE,
+        "sesame\n",
+        std::time::SystemTime::UNIX_EPOCH,
+    );
+    let observation = host.enter(|| check.run(&mock::run_context())).unwrap();
+    assert_eq!(observation.verdict, Verdict::Passing);
+
+    // Whether the server works, nobody knows without it.
+    let host = mock::Host::new().serves(ADDRESS, server());
+    let missing = CheckError::Unavailable(format!("there is no {FILE}"));
+    assert_eq!(host.enter(|| check.run(&mock::run_context())), Err(missing));
+}
+
+#[test]
 fn a_password_that_is_wrong_or_missing_is_no_verdict() {
     let error = |answer: &str| {
         Err(CheckError::Unavailable(format!(
@@ -153,7 +181,11 @@ fn config_errors_point_at_the_key() {
         ),
         (
             r#", "username": "probe""#,
-            "/username: a user has a password: add password",
+            "/username: a user has a password: add password or password-file",
+        ),
+        (
+            r#", "password": "x", "password-file": "/etc/redis.pass""#,
+            "/password-file: the password is written there as well: leave one of the two out",
         ),
         (
             r#", "timeout": "0s""#,

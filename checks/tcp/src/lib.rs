@@ -22,7 +22,7 @@ pub struct Tcp {
     /// TLS from the start: true, or a table with server-name, verify, ca-file, client-certificate-file and
     /// client-key-file.
     #[serde(default)]
-    tls: stream::TlsOption,
+    tls: net::TlsOption,
     /// What to send: text, or a list of bytes.
     send: Option<Octets>,
     /// What the answer has to contain: text, or a list of bytes.
@@ -47,7 +47,7 @@ struct Seen {
 
 impl Check for Tcp {
     fn plan(&self) -> Plan {
-        let files = self.tls.0.iter().flat_map(stream::Tls::needs);
+        let files = self.tls.0.iter().flat_map(net::Tls::needs);
         files.fold(Plan::new().needs(self.address.need()), Plan::needs)
     }
 
@@ -86,7 +86,7 @@ impl Tcp {
     fn look(&self, timeout: Duration) -> Result<Seen, net::Error> {
         let mut connection = self.address.connect(timeout)?;
         if let Some(tls) = &self.tls.0 {
-            connection.start_tls(tls, self.address.host().unwrap_or_default())?;
+            connection.start_tls(tls)?;
         }
         if let Some(request) = &self.send {
             connection.write(request.as_bytes())?;

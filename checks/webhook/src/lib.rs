@@ -1,7 +1,6 @@
 //! Built in as `webhook`: tells a web service of a transition, which may move a cloud address on the way.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use vrrp_sdk::prelude::*;
 
@@ -27,9 +26,9 @@ pub struct Webhook {
     /// For one request. Keep it under the hook's timeout, within which a request that failed is repeated.
     #[serde(default = "default_timeout")]
     timeout: TimeSpan,
-    /// Whether the server's certificate has to be valid.
-    #[serde(default = "yes")]
-    verify_tls: bool,
+    /// How to talk to an https:// URL: a table with server-name, verify, ca-file, client-certificate-file and
+    /// client-key-file.
+    tls: Option<net::Tls>,
 }
 
 #[vrrp_sdk::config]
@@ -44,11 +43,6 @@ enum Method {
     Put,
 }
 
-/// What nobody else knows; it does not get into a log.
-#[vrrp_sdk::config]
-#[derive(PartialEq, Eq)]
-struct Secret(String);
-
 /// The same for each repetition of a request, and for no other one.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 const SIGNATURE: &str = "x-vrrp-host-signature";
@@ -58,13 +52,10 @@ fn default_timeout() -> TimeSpan {
     TimeSpan::from_millis(5_000)
 }
 
-fn yes() -> bool {
-    true
-}
-
 impl Hook for Webhook {
     fn plan(&self) -> Plan {
-        Plan::new().needs(Need::http(self.method.as_str(), self.url.as_str()))
+        let needs = self.request().needs();
+        needs.into_iter().fold(Plan::new(), Plan::needs)
     }
 
     fn validate(&self, errors: &mut ConfigErrors) {
@@ -82,12 +73,15 @@ impl Hook for Webhook {
         if self
             .secret
             .as_ref()
-            .is_some_and(|secret| secret.0.is_empty())
+            .is_some_and(|secret| secret.expose().is_empty())
         {
             errors.at(
                 ["secret"],
                 "everybody knows this one: write what `openssl rand -hex 32` prints",
             );
+        }
+        if let Some(tls) = &self.tls {
+            self.url.validate_tls("tls", tls, errors);
         }
         if self.timeout < TimeSpan::from_millis(1) {
             errors.at(["timeout"], "no time at all: write \"5s\"");
@@ -100,7 +94,7 @@ impl Hook for Webhook {
     }
 
     fn notify(&self, transition: &Transition) -> Result<(), HookError> {
-        let request = self.request(transition);
+        let request = self.telling(transition);
         let response = request.send().map_err(|error| match error {
             // What is denied now is denied the next time.
             http::Error::Denied(_) | http::Error::Tls(_) | http::Error::Unusable(_) => {
@@ -123,18 +117,24 @@ impl Hook for Webhook {
 }
 
 impl Webhook {
-    fn request(&self, transition: &Transition) -> http::Request {
-        let body = self.body(transition);
-        let mut request = http::Request::new(self.method.as_str(), &self.url)
+    /// What is the same for every transition.
+    fn request(&self) -> http::Request {
+        http::Request::new(self.method.as_str(), &self.url)
             .timeout(self.timeout.into())
-            .verify_tls(self.verify_tls)
+            .tls(&self.tls.clone().unwrap_or_default())
+    }
+
+    fn telling(&self, transition: &Transition) -> http::Request {
+        let body = self.body(transition);
+        let mut request = self
+            .request()
             .header(IDEMPOTENCY_KEY, idempotency_key(transition))
             .max_body(0);
         if self.header(CONTENT_TYPE).is_none() {
             request = request.header(CONTENT_TYPE, "application/json");
         }
-        if let Some(Secret(secret)) = &self.secret {
-            request = request.header(SIGNATURE, signature(secret, &body));
+        if let Some(secret) = &self.secret {
+            request = request.header(SIGNATURE, signature(secret.expose(), &body));
         }
         for (name, value) in &self.headers {
             request = request.header(name, value);
@@ -182,12 +182,6 @@ impl Method {
             Self::Post => "POST",
             Self::Put => "PUT",
         }
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret")
     }
 }
 

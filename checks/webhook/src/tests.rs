@@ -140,6 +140,17 @@ fn only_what_may_pass_is_tried_again() {
 fn it_needs_the_url() {
     let plan = config(r#", "method": "DELETE""#).unwrap().plan();
     assert_eq!(plan.needs, [format!("http:DELETE {URL}")]);
+    let own = r#", "tls": { "ca-file": "/etc/own.pem" }"#;
+    let plan = config(own).unwrap().plan();
+    let url = format!("http:POST {URL}");
+    assert_eq!(plan.needs, [url.as_str(), "read:/etc/own.pem"]);
+    let request = expected("POST")
+        .tls(&net::Tls {
+            ca_file: Some("/etc/own.pem".to_owned()),
+            ..net::Tls::default()
+        })
+        .header("content-type", "application/json");
+    assert_eq!(sent(&format!("{own}, \"body\": \"\"")), request);
 }
 
 #[test]
@@ -154,6 +165,10 @@ fn config_errors_point_at_the_key() {
             r#", "secret": """#,
             "/secret: everybody knows this one: write what `openssl rand -hex 32` prints"
                 .to_owned(),
+        ),
+        (
+            r#", "tls": { "ca-file": "own.pem" }"#,
+            "/tls/ca-file: write an absolute path, not \"own.pem\"".to_owned(),
         ),
         (
             r#", "timeout": "0s""#,

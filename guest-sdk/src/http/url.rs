@@ -5,6 +5,9 @@ use ::http::Uri;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
+use crate::ConfigErrors;
+use crate::net::Tls;
+
 /// An `http://` or `https://` URL in a config.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[serde(try_from = "String")]
@@ -13,6 +16,24 @@ pub struct Url(String);
 impl Url {
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether it is an `https://` URL.
+    pub fn is_encrypted(&self) -> bool {
+        self.0
+            .split_once("://")
+            .is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("https"))
+    }
+
+    /// Reports what does not fit together in `tls`, the table of this key that is meant for this URL.
+    pub fn validate_tls(&self, key: &str, tls: &Tls, errors: &mut ConfigErrors) {
+        if !self.is_encrypted() {
+            errors.at(
+                [key],
+                "nothing is encrypted on the way to an http:// URL: write https://, or leave it out",
+            );
+        }
+        tls.validate(key, errors);
     }
 }
 

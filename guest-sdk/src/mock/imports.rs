@@ -150,7 +150,9 @@ pub(crate) mod http {
     pub(crate) fn send(request: &Request) -> Result<Response, Error> {
         current(|world| {
             world.requests.push(request.clone());
-            if world.denies(&Need::http(&request.method, &request.url)) {
+            if world.denies(&Need::http(&request.method, &request.url))
+                || world.denies_file_of(&request.tls)
+            {
                 return Err(Error::Denied);
             }
             let mut response = world

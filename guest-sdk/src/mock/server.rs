@@ -82,8 +82,7 @@ pub(crate) mod stream {
 
     use super::VecDeque;
     use crate::Need;
-    use crate::bindings::imports::vrrp_host::plugin::net::Error;
-    use crate::bindings::imports::vrrp_host::plugin::stream::Tls;
+    use crate::bindings::imports::vrrp_host::plugin::net::{Error, Tls};
     use crate::mock::current;
 
     pub(crate) struct Connection {
@@ -121,16 +120,7 @@ pub(crate) mod stream {
 
         pub(crate) fn start_tls(&self, tls: &Tls, _timeout_ms: u32) -> Result<(), Error> {
             current(|world| {
-                let files = [
-                    &tls.ca_file,
-                    &tls.client_certificate_file,
-                    &tls.client_key_file,
-                ];
-                if files
-                    .into_iter()
-                    .flatten()
-                    .any(|file| world.denies(&Need::read(file)))
-                {
+                if world.denies_file_of(tls) {
                     return Err(Error::Denied);
                 }
                 if world.servers[&self.address].certificate_until.is_none() {

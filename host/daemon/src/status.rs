@@ -180,6 +180,8 @@ pub(crate) struct Check {
     pub(crate) errors: u64,
     /// Wall time of the last run, microseconds.
     pub(crate) last_run_us: u64,
+    /// Processor time of it, microseconds: what `limits = { cpu = "50ms" }` is for.
+    pub(crate) last_cpu_us: u64,
     /// What the module measured.
     pub(crate) facts: BTreeMap<String, String>,
 }

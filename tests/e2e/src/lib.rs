@@ -3,6 +3,7 @@
 //! The tests need root and what `cargo xtask setup` installs. Run one at a time, they do not take each other's
 //! processor time: `cargo test -p e2e -- --test-threads=1`.
 
+pub mod authority;
 pub mod checked;
 pub mod contender;
 pub mod daemon;

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
@@ -11,6 +11,7 @@ use lab::wait_until;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::authority::{Authority, DAY};
 use crate::daemon::LIMIT;
 
 /// The one user of a registry that wants a password: `author`, `secret`.
@@ -32,7 +33,34 @@ impl Registry {
     /// When it cannot be started.
     #[must_use]
     pub fn start() -> Self {
-        Self::start_with("")
+        Self::start_in(new_folder(), "", "")
+    }
+
+    /// One that speaks TLS, with a certificate of this authority.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be started.
+    #[must_use]
+    pub fn start_with_tls(authority: &Authority) -> Self {
+        let folder = new_folder();
+        authority.certify("127.0.0.1", DAY, folder.path());
+        let tls = ", tls: { certificate: 127.0.0.1.pem, key: 127.0.0.1.key }";
+        Self::start_in(folder, tls, "")
+    }
+
+    /// One that wants a token, which [`Registry::token`] makes.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be started.
+    #[must_use]
+    pub fn start_with_tokens() -> Self {
+        let folder = new_folder();
+        let made = "openssl req -x509 -newkey rsa:2048 -nodes -keyout token.key -out token.pem -subj /CN=test -days 1";
+        sh(folder.path(), made);
+        let token = "{ realm: http://127.0.0.1:9/token, service: test, issuer: test, rootcertbundle: token.pem }";
+        Self::start_in(folder, "", &format!("auth: {{ token: {token} }}\n"))
     }
 
     /// One that wants a password.
@@ -42,17 +70,17 @@ impl Registry {
     /// When it cannot be started.
     #[must_use]
     pub fn start_with_password() -> Self {
-        Self::start_with("auth: { htpasswd: { realm: test, path: htpasswd } }\n")
+        let htpasswd = "auth: { htpasswd: { realm: test, path: htpasswd } }\n";
+        Self::start_in(new_folder(), "", htpasswd)
     }
 
-    fn start_with(more: &str) -> Self {
-        let folder = TempDir::with_prefix("registry-").expect("a temporary folder can be made");
+    fn start_in(folder: TempDir, http: &str, more: &str) -> Self {
         let address = free_address();
         let config = format!(
             "version: 0.1\n\
              log: {{ level: warn }}\n\
              storage: {{ filesystem: {{ rootdirectory: storage }} }}\n\
-             http: {{ addr: \"{address}\" }}\n\
+             http: {{ addr: \"{address}\"{http} }}\n\
              {more}"
         );
         fs::write(folder.path().join("config.yml"), config).expect("a file can be written");
@@ -84,6 +112,30 @@ impl Registry {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What lets its bearer do this with a repository for a minute: a list such as `"pull","push"`. The form is that of
+    /// the distribution project's token specification.
+    ///
+    /// # Panics
+    ///
+    /// When the registry was not started with tokens.
+    #[must_use]
+    pub fn token(&self, repository: &str, actions: &str) -> String {
+        let script = format!(
+            r#"
+            base64url() {{ openssl base64 -A | tr '+/' '-_' | tr -d '='; }}
+            certificate=$(openssl x509 -in token.pem -outform DER | openssl base64 -A)
+            now=$(date +%s)
+            header=$(printf '{{"typ":"JWT","alg":"RS256","x5c":["%s"]}}' "$certificate" | base64url)
+            access='{{"type":"repository","name":"{repository}","actions":[{actions}]}}'
+            claims=$(printf '{{"iss":"test","sub":"author","aud":"test","iat":%d,"nbf":%d,"exp":%d,"jti":"1","access":[%s]}}' \
+                $now $((now - 60)) $((now + 60)) "$access" | base64url)
+            signature=$(printf %s "$header.$claims" | openssl dgst -sha256 -sign token.key | base64url)
+            echo "$header.$claims.$signature"
+            "#
+        );
+        sh(self.folder.path(), &script).trim().to_owned()
     }
 
     /// The file in which it keeps what has this digest.
@@ -244,6 +296,20 @@ fn forward(registry: SocketAddr, request: &str) -> io::Result<Vec<u8>> {
         }
         None => answer,
     })
+}
+
+fn new_folder() -> TempDir {
+    TempDir::with_prefix("registry-").expect("a temporary folder can be made")
+}
+
+/// What a script in a folder prints.
+fn sh(folder: &Path, script: &str) -> String {
+    let mut command = Command::new("sh");
+    command.args(["-e", "-c", script]).current_dir(folder);
+    let output = command.output().expect("there is a shell");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{script}: {told}");
+    String::from_utf8(output.stdout).expect("it prints text")
 }
 
 /// A port of loopback that nobody listens on.

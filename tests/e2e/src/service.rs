@@ -39,6 +39,17 @@ impl OpenFolder {
         path.to_str().expect("our paths are UTF-8").to_owned()
     }
 
+    /// Writes a file that only root can read.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be written.
+    pub fn write_secret(&self, file: &str, content: &str) {
+        self.write(file, content);
+        fs::set_permissions(self.path(file), fs::Permissions::from_mode(0o600))
+            .expect("it is our file");
+    }
+
     /// Writes a file.
     ///
     /// # Panics

@@ -97,7 +97,8 @@ pub fn longest_overlap(
 
 /// From when to when a host had `address`. What it had before its first change, it had from the beginning of time, and what
 /// it has after the last, it has until now.
-fn periods(changes: &[AddressChange], address: IpAddr) -> Vec<(SystemTime, SystemTime)> {
+#[must_use]
+pub fn periods(changes: &[AddressChange], address: IpAddr) -> Vec<(SystemTime, SystemTime)> {
     let mut changes = changes
         .iter()
         .filter(|change| change.address == address)

@@ -318,7 +318,7 @@ fn a_password_comes_from_a_file_or_from_docker_and_a_wrong_one_is_told() {
     );
     desk.write("password", "secret\n");
     desk.write("wrong", "Secret\n");
-    let page = desk.section("Passwords, and registries without TLS");
+    let page = desk.section("Passwords, own authorities, and registries without TLS");
     let wrong = page[0].replace("--password-file password", "--password-file wrong");
     let name = registry.address();
     desk.sh(&wrong).assert_says(
@@ -363,7 +363,7 @@ fn every_command_of_the_page_is_run_here() {
             "The first node",
             "The other nodes",
             "An update",
-            "Passwords, and registries without TLS"
+            "Passwords, own authorities, and registries without TLS"
         ]
     );
 }

@@ -29,8 +29,11 @@ pub const REQUIREMENTS: &[Requirement] = &[
     require_program("docker-registry", "docker-registry"),
     require_program("minisign", "minisign"),
     require_program("haproxy", "haproxy"),
+    require_program("nginx", "nginx-light"),
     require_program("pg_ctlcluster", "postgresql"),
     require_program("redis-server", "redis-server"),
+    require_program("skopeo", "skopeo"),
+    require_program("openssl", "openssl"),
 ];
 
 /// What stands between this machine and the laboratory.

@@ -107,6 +107,12 @@ pub struct Port {
 }
 
 impl Port {
+    /// The interface's name in the namespace of the segment.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Pulls the cable: the host's interface stays up and loses its carrier.
     ///
     /// # Errors

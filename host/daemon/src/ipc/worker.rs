@@ -114,6 +114,7 @@ pub(crate) struct WorkerReport {
     pub(crate) summary: String,
     pub(crate) facts: Vec<(String, String)>,
     pub(crate) wall: Duration,
+    pub(crate) cpu: Duration,
 }
 
 /// A call of a hook.

@@ -52,6 +52,7 @@ pub(super) struct Check {
     runs: u64,
     errors: u64,
     last_run: Duration,
+    last_cpu: Duration,
     facts: Vec<(String, String)>,
 }
 
@@ -156,6 +157,7 @@ impl Known {
         };
         check.runs += 1;
         check.last_run = report.wall;
+        check.last_cpu = report.cpu;
         check.summary.clone_from(&report.summary);
         check.facts.clone_from(&report.facts);
         if report.outcome == Outcome::Error {
@@ -397,6 +399,7 @@ impl Check {
             runs: self.runs,
             errors: self.errors,
             last_run_us: u64::try_from(self.last_run.as_micros()).unwrap_or(u64::MAX),
+            last_cpu_us: u64::try_from(self.last_cpu.as_micros()).unwrap_or(u64::MAX),
             facts: self.facts.iter().cloned().collect(),
         }
     }

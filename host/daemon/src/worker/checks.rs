@@ -8,7 +8,9 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep_until};
 use vrrp::{Outcome, State};
-use vrrp_sandbox::{CheckModule, Observation, RunContext, RunReport, Trigger, Verdict, VrrpState};
+use vrrp_sandbox::{
+    CheckModule, Observation, RunContext, RunReport, Trigger, Usage, Verdict, VrrpState,
+};
 
 use crate::ipc::{FromWorker, WorkerReport};
 
@@ -128,7 +130,7 @@ impl RunningCheck {
     }
 
     fn report(&self, report: RunReport) -> WorkerReport {
-        let wall = report.usage.wall;
+        let Usage { wall, cpu, .. } = report.usage;
         let (outcome, weight, summary, facts) = match report.outcome {
             Ok(Observation {
                 verdict,
@@ -156,6 +158,7 @@ impl RunningCheck {
             summary,
             facts,
             wall,
+            cpu,
         }
     }
 }

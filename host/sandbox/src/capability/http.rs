@@ -14,9 +14,10 @@ use hyper::{Method, StatusCode};
 use url::Url;
 use wasmtime::component::HasSelf;
 
-use self::client::Exchange;
+use self::client::{Exchange, Security};
 use super::Capability;
 use super::net::Failure;
+use super::net::identity::Identity;
 use crate::bindings::imports::{http, net};
 use crate::grant::{Grant, GrantClass, HttpRule};
 use crate::store::Call;
@@ -52,10 +53,15 @@ impl http::Host for Call {
             Ok(hop) => hop,
             Err(error) => return Ok(Err(error)),
         };
+        let identity = match self.identity(&request.tls, deadline).await {
+            Ok(identity) => identity,
+            Err(error) => return Ok(Err(error)),
+        };
         let permits = self.permit_list();
         let journey = Journey {
             permits: &permits,
-            verify_tls: request.verify_tls,
+            tls: &request.tls,
+            identity,
             redirects: request.follow_redirects.min(REDIRECTS_MAX),
             body_max: usize::try_from(body_max).unwrap_or(usize::MAX),
         };
@@ -80,7 +86,8 @@ impl http::Host for Call {
 /// What holds for a request and all its redirects.
 struct Journey<'a> {
     permits: &'a [Grant],
-    verify_tls: bool,
+    tls: &'a net::Tls,
+    identity: Identity,
     redirects: u8,
     body_max: usize,
 }
@@ -91,6 +98,8 @@ struct Hop {
     url: Url,
     headers: HeaderMap,
     body: Bytes,
+    /// Nothing has led to another site yet: what was meant for one is not shown to another.
+    is_first_site: bool,
 }
 
 impl Journey<'_> {
@@ -102,7 +111,7 @@ impl Journey<'_> {
                 url: &hop.url,
                 headers: &hop.headers,
                 body: hop.body.clone(),
-                verify_tls: self.verify_tls,
+                security: self.security(hop.is_first_site),
                 body_max: self.body_max,
             };
             let answer = exchange.perform(&rule).await?;
@@ -116,6 +125,18 @@ impl Journey<'_> {
             }
         }
         Err(net::Error::Io(format!("more than {} redirects", self.redirects)).into())
+    }
+
+    fn security(&self, is_first_site: bool) -> Security {
+        Security {
+            verify: self.tls.verify,
+            server_name: self.tls.server_name.clone().filter(|_| is_first_site),
+            identity: if is_first_site {
+                self.identity.clone()
+            } else {
+                self.identity.for_others()
+            },
+        }
     }
 
     /// Decided anew for every hop, on the URL that is dialled next.
@@ -160,10 +181,11 @@ impl Hop {
             url,
             headers,
             body: Bytes::copy_from_slice(&request.body),
+            is_first_site: true,
         })
     }
 
-    /// RFC 9110 section 15.4. What was meant for one site is not shown to another.
+    /// RFC 9110 section 15.4.
     fn redirected(self, status: StatusCode, location: &HeaderValue) -> Result<Self, net::Error> {
         let target = location
             .to_str()
@@ -172,7 +194,11 @@ impl Hop {
         let url = target
             .ok_or_else(|| net::Error::Io("redirect to something that is not a URL".to_owned()))?;
         let same_site = url.origin() == self.url.origin();
-        let mut next = Self { url, ..self };
+        let mut next = Self {
+            url,
+            is_first_site: self.is_first_site && same_site,
+            ..self
+        };
         let becomes_get = status == StatusCode::SEE_OTHER && next.method != Method::HEAD
             || matches!(status, StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND)
                 && next.method == Method::POST;

@@ -1,21 +1,14 @@
 //! What every conversation over the network has in common: how it is dialled, encrypted and refused.
 
 pub(super) mod dial;
+pub(super) mod identity;
 pub(super) mod tls;
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
-
-use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
 use crate::bindings::imports::net;
 use crate::grant::Grant;
 use crate::store::Call;
-
-/// Bytes of a file with certificates or a key: the authorities of a whole operating system have a fifth of it.
-const PEM_MAX: u64 = 1 << 20;
 
 /// Why there is no conversation, or no answer.
 #[derive(Debug)]
@@ -72,43 +65,4 @@ impl Call {
             Err(net::Error::Denied)
         }
     }
-
-    /// Reads a file with certificates or a key, of which the module gets to see nothing.
-    pub(super) async fn pem_file(
-        &mut self,
-        path: &str,
-        deadline: Instant,
-    ) -> Result<Vec<u8>, net::Error> {
-        self.require(&format!("read:{path}"))?;
-        let unusable =
-            |error: io::Error| net::Error::Unusable(format!("{path} cannot be read: {error}"));
-        timeout_at(deadline, read_file(path.into()))
-            .await
-            .map_err(|_| net::Error::Timeout)?
-            .map_err(unusable)
-    }
-}
-
-/// On a thread of its own, because a file may be on a network.
-async fn read_file(path: PathBuf) -> io::Result<Vec<u8>> {
-    spawn_blocking(move || read_regular_file(&path))
-        .await
-        .map_err(io::Error::other)?
-}
-
-fn read_regular_file(path: &Path) -> io::Result<Vec<u8>> {
-    // Opening a pipe would wait for somebody to write into it.
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
-    }
-    let mut content = Vec::new();
-    File::open(path)?
-        .take(PEM_MAX + 1)
-        .read_to_end(&mut content)?;
-    if u64::try_from(content.len()).is_ok_and(|length| length > PEM_MAX) {
-        return Err(io::Error::other(format!(
-            "it has more than {PEM_MAX} bytes"
-        )));
-    }
-    Ok(content)
 }

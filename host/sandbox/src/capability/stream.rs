@@ -15,7 +15,7 @@ use wasmtime::component::{HasSelf, Resource};
 pub use self::connection::Connection;
 use super::Capability;
 use super::net::dial;
-use super::net::tls::{self, Identity};
+use super::net::tls;
 use crate::bindings::imports::{net, stream};
 use crate::grant::{Grant, GrantClass};
 use crate::store::Call;
@@ -46,7 +46,7 @@ impl stream::HostConnection for Call {
     async fn start_tls(
         &mut self,
         connection: Resource<Connection>,
-        tls: stream::Tls,
+        tls: net::Tls,
         timeout_ms: u32,
     ) -> Answer<()> {
         let deadline = self.call_deadline(timeout_ms);
@@ -57,7 +57,7 @@ impl stream::HostConnection for Call {
         let connection = self.table().get_mut(&connection)?;
         let handshake = async {
             let config = tls::config(tls.verify, &identity).await?;
-            connection.encrypt(&tls.server_name, config).await
+            connection.encrypt(tls.server_name, config).await
         };
         let ended = timeout_at(deadline, handshake).await;
         Ok(ended.unwrap_or(Err(net::Error::Timeout)))
@@ -127,7 +127,11 @@ impl Call {
         let peer = socket
             .peer_addr()
             .map_err(|error| net::Error::Io(error.to_string()))?;
-        Ok(Connection::new(peer.to_string(), socket))
+        Ok(Connection::new(
+            peer.to_string(),
+            Some(endpoint.host.to_string()),
+            socket,
+        ))
     }
 
     async fn dial_unix(&mut self, path: &str, deadline: Instant) -> Result<Connection, net::Error> {
@@ -143,34 +147,7 @@ impl Call {
             .set_nonblocking(true)
             .and_then(|()| UnixStream::from_std(socket))
             .map_err(|error| net::Error::Io(error.to_string()))?;
-        Ok(Connection::new(path.to_owned(), socket))
-    }
-
-    async fn identity(
-        &mut self,
-        tls: &stream::Tls,
-        deadline: Instant,
-    ) -> Result<Identity, net::Error> {
-        let authorities = match &tls.ca_file {
-            Some(path) => Some(self.pem_file(path, deadline).await?),
-            None => None,
-        };
-        let client = match (&tls.client_certificate_file, &tls.client_key_file) {
-            (Some(certificate), Some(key)) => Some((
-                self.pem_file(certificate, deadline).await?,
-                self.pem_file(key, deadline).await?,
-            )),
-            (None, None) => None,
-            (Some(_), None) | (None, Some(_)) => {
-                return Err(net::Error::Unusable(
-                    "a client certificate and its key go together".to_owned(),
-                ));
-            }
-        };
-        Ok(Identity {
-            authorities,
-            client,
-        })
+        Ok(Connection::new(path.to_owned(), None, socket))
     }
 }
 

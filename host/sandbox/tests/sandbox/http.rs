@@ -1,11 +1,9 @@
-//! The `http` capability against real servers on loopback.
+//! The `http` capability against real servers on loopback. What it does with TLS has its own file.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use rustls::ServerConfig;
-use rustls::pki_types::PrivateKeyDer;
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -15,15 +13,15 @@ use vrrp_sandbox::{Grants, Limits};
 use crate::support::{TestHost, patient, summary, try_check};
 
 /// A server that answers every connection with `answer`, or with nothing at all.
-struct Server {
-    port: u16,
+pub(crate) struct Server {
+    pub(crate) port: u16,
     connections: Arc<AtomicUsize>,
     /// The heads of the requests.
     requests: Arc<std::sync::Mutex<Vec<String>>>,
 }
 
 impl Server {
-    async fn start(answer: Option<String>, tls: Option<TlsAcceptor>) -> Self {
+    pub(crate) async fn start(answer: Option<String>, tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = Self {
             port: listener.local_addr().unwrap().port(),
@@ -68,12 +66,12 @@ impl Server {
             .unwrap_or_default()
     }
 
-    fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::Relaxed)
     }
 }
 
-fn response(status: &str, headers: &str, body: &str) -> String {
+pub(crate) fn response(status: &str, headers: &str, body: &str) -> String {
     format!(
         "HTTP/1.1 {status}\r\ncontent-length: {}\r\n{headers}\r\n{body}",
         body.len()
@@ -106,7 +104,7 @@ async fn serve(
 }
 
 /// What the guest says about its request; `more` is merged into its config.
-async fn fetch(url: &str, grant: &str, more: Value) -> String {
+pub(crate) async fn fetch(url: &str, grant: &str, more: Value) -> String {
     fetch_within(patient(), url, grant, more).await
 }
 
@@ -377,49 +375,4 @@ async fn a_circle_of_redirects_ends() {
     let seen = fetch(&server.url("/"), &any(&server), json!({ "follow": "3" })).await;
     assert!(seen.contains("more than 3 redirects"), "{seen}");
     assert_eq!(server.connections(), 4);
-}
-
-#[tokio::test]
-async fn a_certificate_that_nobody_vouches_for_is_refused_unless_told_otherwise() {
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()])
-        .unwrap();
-    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
-    let config =
-        ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![made.cert.der().clone()], key)
-            .unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
-    let server = Server::start(Some(response("200 OK", "", "encrypted")), Some(acceptor)).await;
-
-    for host in ["localhost", "127.0.0.1"] {
-        let url = format!("https://{host}:{}/", server.port);
-        let grant = format!("http:GET {url}");
-        let refused = fetch(&url, &grant, json!({})).await;
-        assert!(refused.starts_with("Error::Tls("), "{refused}");
-        let told = fetch(&url, &grant, json!({ "verify": "no" })).await;
-        assert_eq!(told, "200 \"encrypted\" truncated=false");
-    }
-}
-
-#[tokio::test]
-async fn a_plain_server_behind_https_is_a_tls_error() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!(
-        "https://127.0.0.1:{}/",
-        listener.local_addr().unwrap().port()
-    );
-    tokio::spawn(async move {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        stream
-            .write_all(response("400 Bad Request", "", "speak HTTP").as_bytes())
-            .await
-            .unwrap();
-        // Keeps the connection open until the client has had enough.
-        let _ = stream.read_to_end(&mut Vec::new()).await;
-    });
-    let seen = fetch(&url, &format!("http:GET {url}"), json!({ "verify": "no" })).await;
-    assert!(seen.starts_with("Error::Tls("), "{seen}");
 }

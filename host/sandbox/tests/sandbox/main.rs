@@ -5,6 +5,7 @@
 mod capabilities;
 mod dns;
 mod http;
+mod https;
 mod icmp;
 mod limits;
 mod link;

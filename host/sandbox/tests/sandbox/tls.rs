@@ -25,13 +25,13 @@ use crate::support::{TestHost, patient, summary, try_check};
 const NOT_AFTER: i64 = 2_209_075_200;
 
 /// An authority, and what it has signed, as files.
-struct Authority {
+pub(crate) struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     folder: TempDir,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
@@ -41,7 +41,7 @@ impl Authority {
     }
 
     /// Signs a certificate for `name` and leaves it in `NAME.pem`, with its key in `NAME.key`.
-    fn sign(&self, name: &str, usage: ExtendedKeyUsagePurpose) {
+    pub(crate) fn sign(&self, name: &str, usage: ExtendedKeyUsagePurpose) {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new([name.to_owned()]).unwrap();
         params.not_after = date_time_ymd(2040, 1, 2);
@@ -51,13 +51,13 @@ impl Authority {
         std::fs::write(self.path(&format!("{name}.key")), key.serialize_pem()).unwrap();
     }
 
-    fn path(&self, file: &str) -> String {
+    pub(crate) fn path(&self, file: &str) -> String {
         let path: &Path = &self.folder.path().join(file);
         path.to_str().unwrap().to_owned()
     }
 
     /// A server's side, as localhost; with `clients`, it wants a certificate of this authority.
-    fn acceptor(&self, clients: bool) -> TlsAcceptor {
+    pub(crate) fn acceptor(&self, clients: bool) -> TlsAcceptor {
         self.sign("localhost", ExtendedKeyUsagePurpose::ServerAuth);
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ServerConfig::builder_with_provider(provider.clone())
@@ -190,6 +190,30 @@ async fn a_file_needs_a_grant_of_its_own() {
     assert_eq!(summary(&check).await, "Error::Denied");
     let told = host.lines(LogSource::Sandbox).join("\n");
     assert!(told.contains(&format!("denied: read:{ca};")), "{told}");
+    assert_eq!(host.files.lock().unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn files_are_read_by_the_broker_which_may_hang() {
+    let authority = Authority::new();
+    let address = serve_with_start_tls(authority.acceptor(false)).await;
+    let ca = authority.path("ca.pem");
+    let needs = [format!("tcp:{address}"), format!("read:{ca}")];
+    let config = json!({
+        "do": "talk", "with": address, "steps": ["tls localhost"], "ca": ca, "needs": needs, "timeout": "100",
+    });
+    let host = Arc::new(TestHost {
+        hangs: true,
+        ..TestHost::default()
+    });
+    let check = try_check(&host, "talker", config, Grants::FromConfig, patient())
+        .await
+        .unwrap();
+    assert_eq!(
+        summary(&check).await,
+        format!("Error::Unusable(\"{ca} cannot be read: no answer in time\")")
+    );
+    assert_eq!(*host.files.lock().unwrap(), [ca]);
 }
 
 #[tokio::test]
@@ -203,10 +227,10 @@ async fn a_file_that_cannot_be_used_is_no_verdict_on_the_server() {
     for (ca, why) in [
         (
             authority.path("gone.pem"),
-            "cannot be read: No such file or directory",
+            "cannot be read: there is no such file",
         ),
-        (folder.clone(), "cannot be read: it is not a regular file"),
-        (garbage, "the file of authorities is not in PEM form"),
+        (folder.clone(), "cannot be read: Is a directory"),
+        (garbage, "garbage.pem has no certificate in PEM form"),
         (
             "own.pem".to_owned(),
             "`read:own.pem` is not a grant: the path is not absolute",

@@ -1,5 +1,8 @@
 //! Modules that were built for a released version of the contract. `tests/guests` has them, with their sources.
 
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -150,4 +153,102 @@ async fn a_module_built_for_another_minor_version_is_told_which_versions_there_a
         check.unwrap_err().to_string(),
         "the module is not a check: it is built for version 0.9.0 of vrrp-host:plugin, this is 0.1.x"
     );
+}
+
+/// The files of a folder that are part of the contract, with their contents.
+fn contract(folder: &Path) -> BTreeMap<String, String> {
+    let entries = fs::read_dir(folder).into_iter().flatten();
+    entries
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "wit"))
+        .map(|path| {
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            (name, fs::read_to_string(path).unwrap())
+        })
+        .collect()
+}
+
+/// What is not as it was frozen: a file that came or went, or the first line of one that differs.
+fn difference(
+    today: &BTreeMap<String, String>,
+    frozen: &BTreeMap<String, String>,
+) -> Option<String> {
+    let mut names: Vec<_> = today.keys().chain(frozen.keys()).collect();
+    names.sort();
+    names.into_iter().find_map(|name| {
+        let (Some(now), Some(then)) = (today.get(name), frozen.get(name)) else {
+            return Some(format!("{name} is in one of the two only"));
+        };
+        let number = now
+            .lines()
+            .zip(then.lines())
+            .position(|(now, then)| now != then);
+        let number = number.unwrap_or_else(|| now.lines().count().min(then.lines().count()));
+        (now != then).then(|| {
+            let line = |text: &str| text.lines().nth(number).unwrap_or_default().to_owned();
+            let place = format!("{name}:{}", number + 1);
+            format!("{place}\n  now:    {}\n  frozen: {}", line(now), line(then))
+        })
+    })
+}
+
+#[test]
+fn the_contract_is_what_was_frozen_as_its_version() {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let today = contract(&repository.join("wit"));
+    let version = today["plugin.wit"]
+        .lines()
+        .find_map(|line| {
+            line.strip_prefix("package vrrp-host:plugin@")?
+                .strip_suffix(';')
+        })
+        .unwrap();
+    let place = format!("tests/guests/v{version}");
+    let frozen = contract(&repository.join(&place).join("wit"));
+    assert!(
+        !frozen.is_empty(),
+        "version {version} of the contract is frozen nowhere: copy wit/*.wit to {place}/wit, with a module beside it that is \
+         built for it, as tests/guests/v0.1.0/README.md has it, and run it here as the one before"
+    );
+    if let Some(difference) = difference(&today, &frozen) {
+        panic!(
+            "wit/ is not what {place}/wit has as version {version}: {difference}\n\
+             Modules are built for {version}, so it stays what it is: give what changed the next version, by the rules of \
+             wit/README.md, and freeze that in a folder of its own beside {place}. Only while no {version} is released yet: \
+             copy wit/*.wit to {place}/wit and build its module again, as {place}/README.md says."
+        );
+    }
+}
+
+#[test]
+fn a_contract_that_is_another_one_is_told_by_its_first_difference() {
+    let contract = |files: &[(&str, &str)]| {
+        let files = files.iter();
+        files
+            .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
+            .collect()
+    };
+    let frozen = contract(&[("plugin.wit", "a\nb\n")]);
+    assert_eq!(difference(&frozen, &frozen), None);
+    for (today, told) in [
+        (
+            &[("plugin.wit", "a\nc\n")][..],
+            "plugin.wit:2\n  now:    c\n  frozen: b",
+        ),
+        (
+            &[("plugin.wit", "a\nb\nc\n")],
+            "plugin.wit:3\n  now:    c\n  frozen: ",
+        ),
+        (
+            &[("plugin.wit", "a\nb")],
+            "plugin.wit:3\n  now:    \n  frozen: ",
+        ),
+        (
+            &[("plugin.wit", "a\nb\n"), ("more.wit", "")],
+            "more.wit is in one of the two only",
+        ),
+        (&[], "plugin.wit is in one of the two only"),
+    ] {
+        assert_eq!(difference(&contract(today), &frozen).as_deref(), Some(told));
+    }
 }

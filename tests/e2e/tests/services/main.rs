@@ -1,4 +1,4 @@
-//! The checks `haproxy`, `postgres`, `redis` and `tcp` in the real daemon, with the real services from Debian's packages:
+//! The checks `haproxy`, `http`, `postgres`, `redis` and `tcp` in the real daemon, with the real services from Debian's packages:
 //! up, in the wrong role, hung, and gone.
 
 #![expect(
@@ -7,6 +7,7 @@
 )]
 
 mod haproxy;
+mod nginx;
 mod postgres;
 mod redis;
 mod refused;

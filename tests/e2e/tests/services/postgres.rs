@@ -2,6 +2,7 @@ use e2e::daemon::{Daemon, LIMIT};
 use e2e::service::{OpenFolder, postgres_program, run_as, spawn_as};
 use e2e::stage::{Stage, cluster};
 use lab::{Netns, Process, Signal};
+use serde_json::Value;
 
 use crate::{check, track, wait_for_verdict};
 
@@ -17,7 +18,9 @@ fn postgres_is_seen_as_what_it_is() {
     initialise(host, &folder);
     let mut primary = start(host, &folder, "primary", 5432);
     let _replica = start(host, &folder, "replica", 5433);
-    let login = format!("user = \"{USER}\", password = \"{PASSWORD}\"");
+    folder.write_secret("check-password", &format!("{PASSWORD}\n"));
+    let file = folder.path("check-password");
+    let login = format!("user = \"{USER}\", password-file = \"{file}\"");
     let at = |port| format!("address = \"127.0.0.1:{port}\"");
     let daemon = Daemon::start(
         host,
@@ -71,8 +74,7 @@ fn postgres_is_seen_as_what_it_is() {
         ),
     );
     let status = wait_for_verdict(&daemon, "primary", "passing", "127.0.0.1:5432 is primary");
-    let run = &status["checks"]["primary"]["last-run-us"];
-    println!("a run that logs in with SCRAM took {run} µs");
+    print_cost(&status["checks"]["primary"]);
     wait_for_verdict(&daemon, "replica", "passing", "127.0.0.1:5433 is replica");
     wait_for_verdict(&daemon, "md5", "passing", "127.0.0.1:5432 is primary");
     wait_for_verdict(&daemon, "trusted", "passing", "5432 is primary");
@@ -91,7 +93,13 @@ fn postgres_is_seen_as_what_it_is() {
         &[&postgres_program("pg_ctl"), "promote", "-w", "-D", &data],
     );
     let promoted = "127.0.0.1:5433 is primary, and has to be replica";
-    wait_for_verdict(&daemon, "replica", "failing", promoted);
+    let status = wait_for_verdict(&daemon, "replica", "failing", promoted);
+    print_cost(&status["checks"]["primary"]);
+    assert_eq!(status["checks"]["primary"]["errors"], 0, "{status}");
+    let log = daemon.process.log();
+    for text in [log, status.to_string()] {
+        assert!(!text.contains(PASSWORD), "{text}");
+    }
 
     primary.signal(Signal::STOP).expect("it is ours");
     for check in ["primary", "trusted"] {
@@ -104,6 +112,30 @@ fn postgres_is_seen_as_what_it_is() {
     primary.signal(Signal::QUIT).expect("it is ours");
     primary.wait(LIMIT).expect("it ends");
     wait_for_verdict(&daemon, "primary", "failing", "connection refused");
+
+    // The interpreter takes several times as long for the same login, within the same limit.
+    drop(daemon);
+    let promoted = check(
+        "promoted",
+        "postgres",
+        &format!("{}, role = \"primary\", {login}", at(5433)),
+    );
+    let engine = "[sandbox]\nengine = \"pulley\"\n";
+    let keys = [&track(&["promoted"]), engine, &promoted].concat();
+    let daemon = Daemon::start(host, "first", &cluster(&keys));
+    for runs in [1, 3] {
+        let status = daemon.wait_for("the interpreter to log in", |status| {
+            let check = &status["checks"]["promoted"];
+            check["verdict"] == "passing" && check["runs"].as_u64() >= Some(runs)
+        });
+        print_cost(&status["checks"]["promoted"]);
+        assert_eq!(status["checks"]["promoted"]["errors"], 0, "{status}");
+    }
+}
+
+fn print_cost(check: &Value) {
+    let (runs, wall, cpu) = (&check["runs"], &check["last-run-us"], &check["last-cpu-us"]);
+    println!("login {runs} with SCRAM took {wall} µs, {cpu} µs of them of a processor");
 }
 
 /// The data of two servers, of which the second one is in recovery.

@@ -1,14 +1,11 @@
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
+use e2e::authority::{Authority, DAY};
 use e2e::daemon::{Daemon, LIMIT};
 use e2e::service::OpenFolder;
 use e2e::stage::{INSTANCE, Stage, cluster};
 use lab::scenario::State;
 use lab::{Netns, Process, Signal};
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, date_time_ymd,
-};
 
 use crate::{check, track, wait_for_verdict};
 
@@ -18,7 +15,10 @@ const PASSWORD: &str = "sesame";
 fn redis_is_seen_as_what_it_is() {
     let stage = Stage::new().expect("the laboratory works");
     let folder = OpenFolder::new(None);
-    certify(&folder);
+    let authority = Authority::new("authority");
+    authority.write(folder.path("ca.pem"));
+    let valid_for = 10 * DAY - Duration::from_secs(60);
+    authority.certify("localhost", valid_for, folder.path(""));
     let mut redis = start(&stage.first, &folder);
     let tls = format!(
         "tls = {{ server-name = \"localhost\", ca-file = \"{}\", client-certificate-file = \"{}\", client-key-file = \"{}\" }}",
@@ -27,7 +27,9 @@ fn redis_is_seen_as_what_it_is() {
         folder.path("localhost.key"),
     );
     let socket = folder.path("redis.sock");
-    let password = format!("password = \"{PASSWORD}\"");
+    let password_file = folder.path("password");
+    folder.write_secret("password", &format!("{PASSWORD}\n"));
+    let password = format!("password-file = \"{password_file}\"");
     let daemon = Daemon::start(
         &stage.first,
         "first",
@@ -126,32 +128,4 @@ fn redis_cli(host: &Netns, command: &[&str]) {
     let argv = [&["redis-cli", "--no-auth-warning", "-a", PASSWORD], command].concat();
     let answer = host.run(&argv).expect("redis-cli is there");
     assert_eq!(answer.trim(), "OK");
-}
-
-/// An authority, and a certificate for both sides that ends in less than ten days.
-fn certify(folder: &OpenFolder) {
-    let mut params = CertificateParams::default();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    // With one name for both, OpenSSL takes what it has signed for an authority of its own.
-    params
-        .distinguished_name
-        .push(DnType::CommonName, "authority");
-    let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key"))
-        .expect("an authority");
-    folder.write("ca.pem", &issuer.pem());
-
-    let key = KeyPair::generate().expect("a key");
-    let mut params = CertificateParams::new(["localhost".to_owned()]).expect("a name");
-    let end = SystemTime::now() + Duration::from_secs(10 * 24 * 3600 - 60);
-    let since_epoch = end
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .expect("after 1970");
-    params.not_after = date_time_ymd(1970, 1, 1) + since_epoch;
-    params.extended_key_usages = vec![
-        ExtendedKeyUsagePurpose::ServerAuth,
-        ExtendedKeyUsagePurpose::ClientAuth,
-    ];
-    let certificate = params.signed_by(&key, &issuer).expect("it signs");
-    folder.write("localhost.pem", &certificate.pem());
-    folder.write("localhost.key", &key.serialize_pem());
 }

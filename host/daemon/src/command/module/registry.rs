@@ -1,6 +1,8 @@
 //! Talking to an OCI registry, with a deadline for all of it. Only commands do that; the daemon has no part in it.
 
 use std::env;
+use std::error::Error;
+use std::fmt;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -11,10 +13,12 @@ use std::time::Duration;
 use clap::Args;
 use docker_credential::{CredentialRetrievalError, DockerCredential};
 use oci_client::RegistryOperation;
-use oci_client::client::{Client, ClientConfig, ClientProtocol};
+use oci_client::client::{Certificate, CertificateEncoding, Client, ClientConfig, ClientProtocol};
 use oci_client::errors::{OciDistributionError as OciError, OciErrorCode};
 use oci_client::manifest::{OCI_IMAGE_INDEX_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE, OciDescriptor};
 use oci_client::secrets::RegistryAuth;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::{self, PemObject};
 use tokio::io::AsyncWrite;
 use zeroize::Zeroizing;
 
@@ -30,8 +34,11 @@ const USER_AGENT: &str = concat!("vrrp-host/", env!("CARGO_PKG_VERSION"));
 #[derive(Args, Debug)]
 pub(super) struct RegistryOptions {
     /// Talk HTTP without TLS, as with a registry on this host
-    #[arg(long)]
+    #[arg(long, conflicts_with = "ca_file")]
     plain_http: bool,
+    /// PEM file with the authorities to trust instead of this host's own; also a registry on this host is spoken to with TLS then
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
     /// How long everything may take
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = humantime::parse_duration)]
     timeout: Duration,
@@ -74,6 +81,32 @@ impl RegistryOptions {
                 progress.so_far()
             )))
         })
+    }
+
+    /// The authorities to trust, when not those of this host.
+    fn authorities(&self) -> Result<Vec<Certificate>, Failure> {
+        let Some(path) = &self.ca_file else {
+            return Ok(Vec::new());
+        };
+        let file = path.display();
+        let pem = fs::read(path)
+            .map_err(|error| Failure::usage(format!("cannot read {file}: {error}")))?;
+        let certificates = CertificateDer::pem_slice_iter(&pem)
+            .map(|certificate| {
+                certificate.map(|certificate| Certificate {
+                    encoding: CertificateEncoding::Der,
+                    data: certificate.to_vec(),
+                })
+            })
+            .collect::<Result<Vec<_>, _>>();
+        let useless = |why: &dyn fmt::Display| {
+            Failure::usage(format!("{file} has no certificate in PEM form: {why}"))
+        };
+        match certificates {
+            Ok(none) if none.is_empty() => Err(useless(&pem::Error::NoItemsFound)),
+            Ok(certificates) => Ok(certificates),
+            Err(error) => Err(useless(&error)),
+        }
     }
 
     fn credentials(&self, registry: &str) -> Result<RegistryAuth, Failure> {
@@ -149,17 +182,19 @@ impl Registry {
     /// The registry of a reference. Nothing is asked yet.
     ///
     /// # Errors
-    /// When the password cannot be read.
+    /// When the password or the file of authorities cannot be read.
     pub(super) fn of(reference: &Reference, options: &RegistryOptions) -> Result<Self, Failure> {
         // The only one we have; whoever was first has installed the same.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let plain = options.plain_http || reference.is_on_loopback();
+        let on_this_host = reference.is_on_loopback() && options.ca_file.is_none();
+        let plain = options.plain_http || on_this_host;
         let config = ClientConfig {
             protocol: if plain {
                 ClientProtocol::Http
             } else {
                 ClientProtocol::Https
             },
+            tls_certs_only: options.authorities()?,
             connect_timeout: Some(options.timeout),
             user_agent: USER_AGENT,
             platform_resolver: None,
@@ -276,6 +311,11 @@ impl Registry {
         if let OciError::RequestError(error) = error
             && error.is_connect()
         {
+            if let Some(why) = tls_failure(error) {
+                return Failure::config(format!(
+                    "{name} shows a certificate that is not good: {why}; --ca-file names the authority when it is one of your own"
+                ));
+            }
             return Failure::temporary(format!("no registry answers at {name}: {}", chain(error)));
         }
         if let OciError::UnauthorizedError { .. }
@@ -328,6 +368,18 @@ impl Registry {
             RegistryAuth::Bearer(_) => format!("{name} refuses the token"),
         })
     }
+}
+
+/// What TLS has against the certificate of a server that was connected to.
+fn tls_failure<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    let certificate = error
+        .downcast_ref()
+        .filter(|error| matches!(error, rustls::Error::InvalidCertificate(_)));
+    // An error of input and output does not have what is in it for its source, but that one's.
+    let within = error
+        .downcast_ref::<io::Error>()
+        .and_then(|error| Some(error.get_ref()? as &(dyn Error + 'static)));
+    certificate.or_else(|| tls_failure(within.or_else(|| error.source())?))
 }
 
 /// Takes as many bytes as were announced, and not one more.

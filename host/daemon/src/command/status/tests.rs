@@ -18,6 +18,7 @@ fn check(verdict: &str, standing: &str, progress: Option<(&str, u16, u16)>) -> C
         runs: 42,
         errors: 1,
         last_run_us: 1234,
+        last_cpu_us: 567,
         facts: BTreeMap::new(),
     }
 }

@@ -251,6 +251,7 @@ impl Supervisor {
                 summary: "the worker died".to_owned(),
                 facts: Vec::new(),
                 wall: Duration::ZERO,
+                cpu: Duration::ZERO,
             });
         }
         for call in self.hooks.running() {

@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use url::{Position, Url};
 
 use crate::bindings::imports::net;
-use crate::capability::net::tls::Identity;
+use crate::capability::net::identity::Identity;
 use crate::capability::net::{Failure, dial, tls};
 use crate::grant::HttpRule;
 
@@ -25,8 +25,16 @@ pub(super) struct Exchange<'a> {
     pub(super) url: &'a Url,
     pub(super) headers: &'a HeaderMap,
     pub(super) body: Bytes,
-    pub(super) verify_tls: bool,
+    pub(super) security: Security,
     pub(super) body_max: usize,
+}
+
+/// How to speak TLS with one server.
+pub(super) struct Security {
+    pub(super) verify: bool,
+    /// The host of the URL when left out.
+    pub(super) server_name: Option<String>,
+    pub(super) identity: Identity,
 }
 
 /// A response, with the body as far as it was wanted.
@@ -40,15 +48,18 @@ pub(super) struct Answer {
 impl Exchange<'_> {
     /// Connects to where `rule` allows, sends, and reads the response.
     pub(super) async fn perform(self, rule: &HttpRule) -> Result<Answer, Failure> {
-        let tcp = dial::connect(rule.host(), rule.port()).await?;
-        if self.url.scheme() == "https" {
-            let config = tls::config(self.verify_tls, &Identity::default()).await?;
-            let name = self.url.host_str().unwrap_or_default();
-            let stream = tls::connect(name, tcp, config).await?;
-            Ok(self.over(stream).await?)
-        } else {
-            Ok(self.over(tcp).await?)
+        if self.url.scheme() != "https" {
+            let tcp = dial::connect(rule.host(), rule.port()).await?;
+            return Ok(self.over(tcp).await?);
         }
+        let security = &self.security;
+        // Before anybody is called: a file that is no good is told without the server.
+        let config = tls::config(security.verify, &security.identity).await?;
+        let tcp = dial::connect(rule.host(), rule.port()).await?;
+        let host = self.url.host_str().unwrap_or_default();
+        let name = security.server_name.as_deref().unwrap_or(host);
+        let stream = tls::connect(name, tcp, config).await?;
+        Ok(self.over(stream).await?)
     }
 
     async fn over(self, stream: impl AsyncRead + AsyncWrite + Unpin) -> Result<Answer, net::Error> {
@@ -118,6 +129,13 @@ async fn read(response: Response<Incoming>, body_max: usize) -> Result<Answer, n
 
 /// A connection that broke, or a peer that does not speak HTTP.
 fn broken(error: hyper::Error) -> net::Error {
-    let source = std::error::Error::source(&error).map(|source| format!(": {source}"));
+    let source = std::error::Error::source(&error);
+    if let Some(failure) = source
+        .and_then(|source| source.downcast_ref())
+        .filter(|failure| tls::is_failure(failure))
+    {
+        return net::Error::Tls(failure.to_string());
+    }
+    let source = source.map(|source| format!(": {source}"));
     net::Error::Io(format!("{error}{}", source.unwrap_or_default()))
 }

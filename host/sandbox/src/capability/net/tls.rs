@@ -1,6 +1,7 @@
 //! TLS, with the system's roots or those of a file, with a certificate of our own if the peer wants one, and on
 //! request with whatever certificate the peer shows.
 
+use std::io;
 use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
@@ -15,21 +16,13 @@ use tokio::task::spawn_blocking;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::identity::{Identity, PemFile};
 use crate::bindings::imports::net;
 
 /// Read once in the life of the process: the roots are files, and some hundreds of them.
 static ROOTS: OnceCell<Arc<RootCertStore>> = OnceCell::const_new();
 static VERIFYING: OnceCell<Arc<ClientConfig>> = OnceCell::const_new();
 static UNVERIFYING: OnceCell<Arc<ClientConfig>> = OnceCell::const_new();
-
-/// Whom to trust, and who to be. With nothing said, the roots of the system, and nobody.
-#[derive(Clone, Debug, Default)]
-pub(in crate::capability) struct Identity {
-    /// PEM: authorities to trust instead of the system's.
-    pub(in crate::capability) authorities: Option<Vec<u8>>,
-    /// PEM: our certificate with what leads to its authority, and its key.
-    pub(in crate::capability) client: Option<(Vec<u8>, Vec<u8>)>,
-}
 
 /// Shakes hands with `server_name` over `stream`.
 pub(in crate::capability) async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
@@ -44,6 +37,12 @@ pub(in crate::capability) async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
         .connect(name, stream)
         .await
         .map_err(|error| net::Error::Tls(error.to_string()))
+}
+
+/// Whether it is TLS that failed. Also after the handshake: a server that does not like our certificate says so later.
+pub(in crate::capability) fn is_failure(error: &io::Error) -> bool {
+    let source = error.get_ref();
+    source.is_some_and(|source| source.is::<rustls::Error>())
 }
 
 /// The settings for `identity`; what most have in common is made once.
@@ -70,7 +69,7 @@ async fn make(verify: bool, identity: &Identity) -> Result<Arc<ClientConfig>, ne
     let provider = Arc::new(ring::default_provider());
     let verifier: Arc<dyn ServerCertVerifier> = if verify {
         let roots = match &identity.authorities {
-            Some(pem) => Arc::new(authorities(pem)?),
+            Some(file) => Arc::new(authorities(file)?),
             None => ROOTS.get_or_try_init(system_roots).await?.clone(),
         };
         WebPkiServerVerifier::builder_with_provider(roots, provider.clone())
@@ -88,12 +87,15 @@ async fn make(verify: bool, identity: &Identity) -> Result<Arc<ClientConfig>, ne
         None => builder.with_no_client_auth(),
         Some((certificates, key)) => builder
             .with_client_auth_cert(
-                parse("the client certificate", certificates)?,
-                PrivateKeyDer::from_pem_slice(key)
-                    .map_err(|error| not_pem("the client key", &error))?,
+                parse(certificates)?,
+                PrivateKeyDer::from_pem_slice(&key.content)
+                    .map_err(|error| useless(key, "private key", &error))?,
             )
             .map_err(|error| {
-                net::Error::Unusable(format!("the client certificate and its key: {error}"))
+                net::Error::Unusable(format!(
+                    "{} and {} do not go together: {error}",
+                    certificates.path, key.path
+                ))
             })?,
     };
     Ok(Arc::new(config))
@@ -113,29 +115,29 @@ async fn system_roots() -> Result<Arc<RootCertStore>, net::Error> {
     Ok(Arc::new(roots))
 }
 
-fn authorities(pem: &[u8]) -> Result<RootCertStore, net::Error> {
+fn authorities(file: &PemFile) -> Result<RootCertStore, net::Error> {
     let mut roots = RootCertStore::empty();
-    for certificate in parse("the file of authorities", pem)? {
+    for certificate in parse(file)? {
         roots.add(certificate).map_err(|error| {
-            net::Error::Unusable(format!("a certificate in the file of authorities: {error}"))
+            net::Error::Unusable(format!("a certificate in {}: {error}", file.path))
         })?;
     }
     Ok(roots)
 }
 
 /// At least one certificate.
-fn parse(what: &str, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, net::Error> {
-    let certificates = CertificateDer::pem_slice_iter(pem)
+fn parse(file: &PemFile) -> Result<Vec<CertificateDer<'static>>, net::Error> {
+    let certificates = CertificateDer::pem_slice_iter(&file.content)
         .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| not_pem(what, &error))?;
+        .map_err(|error| useless(file, "certificate", &error))?;
     if certificates.is_empty() {
-        return Err(not_pem(what, &pem::Error::NoItemsFound));
+        return Err(useless(file, "certificate", &pem::Error::NoItemsFound));
     }
     Ok(certificates)
 }
 
-fn not_pem(what: &str, error: &pem::Error) -> net::Error {
-    net::Error::Unusable(format!("{what} is not in PEM form: {error}"))
+fn useless(file: &PemFile, what: &str, error: &pem::Error) -> net::Error {
+    net::Error::Unusable(format!("{} has no {what} in PEM form: {error}", file.path))
 }
 
 /// Accepts every certificate, but only from a peer that holds its key.

@@ -22,6 +22,8 @@ const READ_MAX: usize = 64 << 10;
 )]
 pub struct Connection {
     peer: String,
+    /// What was dialled, by which its certificate is known; a Unix socket has no name there.
+    host: Option<String>,
     socket: Socket,
 }
 
@@ -39,10 +41,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Duplex for T {}
 impl Connection {
     pub(super) fn new(
         peer: String,
+        host: Option<String>,
         socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     ) -> Self {
         Self {
             peer,
+            host,
             socket: Socket::Plain(Box::new(socket)),
         }
     }
@@ -62,12 +66,18 @@ impl Connection {
     /// Shakes hands. A handshake that fails, or is given up, ends the conversation.
     pub(super) async fn encrypt(
         &mut self,
-        server_name: &str,
+        server_name: Option<String>,
         config: Arc<ClientConfig>,
     ) -> Result<(), net::Error> {
+        let Some(name) = server_name.or_else(|| self.host.clone()) else {
+            return Err(net::Error::Unusable(
+                "a path is no name in a certificate: TLS over a Unix socket takes a server name"
+                    .to_owned(),
+            ));
+        };
         match std::mem::replace(&mut self.socket, Socket::Lost) {
             Socket::Plain(plain) => {
-                let stream = tls::connect(server_name, plain, config).await?;
+                let stream = tls::connect(&name, plain, config).await?;
                 self.socket = Socket::Encrypted(Box::new(stream));
                 Ok(())
             }
@@ -132,10 +142,8 @@ fn lost() -> net::Error {
     net::Error::Io("the conversation has ended in an error before".to_owned())
 }
 
-/// Also after the handshake: a server that does not like our certificate says so later.
 fn broken(error: &io::Error) -> net::Error {
-    let source = error.get_ref();
-    if source.is_some_and(|source| source.is::<rustls::Error>()) {
+    if tls::is_failure(error) {
         net::Error::Tls(error.to_string())
     } else {
         net::Error::Io(error.to_string())

@@ -1,9 +1,10 @@
 //! A check that uses what needs a grant: processes, units and HTTP.
 
-use contract_guests::{teller, text, texts};
+use contract_guests::{some, teller, text, texts};
 
 wit_bindgen::generate!({ path: "../../../../wit", world: "check" });
 
+use vrrp_host::plugin::net::Tls;
 use vrrp_host::plugin::{http, process, systemd};
 
 teller!("curious", tell);
@@ -41,7 +42,13 @@ fn fetch(config: &str, url: &str) -> String {
         timeout_ms: number("timeout").unwrap_or(5000),
         max_body: number("max-body").unwrap_or(1000),
         follow_redirects: number("follow").unwrap_or(0) as u8,
-        verify_tls: text(config, "verify") != "no",
+        tls: Tls {
+            server_name: some(text(config, "server-name")),
+            verify: text(config, "verify") != "no",
+            ca_file: some(text(config, "ca")),
+            client_certificate_file: some(text(config, "certificate")),
+            client_key_file: some(text(config, "key")),
+        },
     });
     match response {
         Ok(response) => {

@@ -1,11 +1,11 @@
 //! A check that talks to servers: over streams, step by step as `steps` says, and by datagrams.
 
-use contract_guests::{teller, text, texts};
+use contract_guests::{some, teller, text, texts};
 
 wit_bindgen::generate!({ path: "../../../../wit", world: "check" });
 
-use vrrp_host::plugin::net::Error;
-use vrrp_host::plugin::stream::{Connection, Tls};
+use vrrp_host::plugin::net::{Error, Tls};
+use vrrp_host::plugin::stream::Connection;
 use vrrp_host::plugin::udp;
 
 teller!("talker", tell);
@@ -72,13 +72,12 @@ fn open(address: &str, timeout: u32) -> Result<Connection, Error> {
 }
 
 fn tls(config: &str, server_name: &str) -> Tls {
-    let file = |key| Some(text(config, key).to_owned()).filter(|file| !file.is_empty());
     Tls {
-        server_name: server_name.to_owned(),
+        server_name: some(server_name),
         verify: text(config, "verify") != "no",
-        ca_file: file("ca"),
-        client_certificate_file: file("certificate"),
-        client_key_file: file("key"),
+        ca_file: some(text(config, "ca")),
+        client_certificate_file: some(text(config, "certificate")),
+        client_key_file: some(text(config, "key")),
     }
 }
 

@@ -10,6 +10,11 @@ pub fn text<'a>(config: &'a str, key: &str) -> &'a str {
     &rest[..rest.find('"').unwrap_or(rest.len())]
 }
 
+/// A text that may be left out.
+pub fn some(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
 /// The strings in `"key":["a","b"]`.
 pub fn texts(config: &str, key: &str) -> Vec<String> {
     let start = format!("\"{key}\":[");

@@ -73,12 +73,9 @@ impl Tls {
         }
     }
 
-    pub(super) fn to_raw(&self, server_name: &str) -> raw::Tls {
+    pub(crate) fn to_raw(&self) -> raw::Tls {
         raw::Tls {
-            server_name: self
-                .server_name
-                .clone()
-                .unwrap_or_else(|| server_name.to_owned()),
+            server_name: self.server_name.clone(),
             verify: self.verify,
             ca_file: self.ca_file.clone(),
             client_certificate_file: self.client_certificate_file.clone(),
