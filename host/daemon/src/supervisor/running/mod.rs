@@ -74,7 +74,10 @@ pub(super) enum Event {
     HookDeadline {
         call: u64,
     },
-    StatusDeadline,
+    /// Who has waited for the router's status since so many of them were answered has waited long enough.
+    StatusDeadline {
+        answered: u64,
+    },
     /// The router's loop does not turn.
     RouterSilent {
         generation: u32,
@@ -138,6 +141,8 @@ pub(super) struct Supervisor {
     drained: BTreeSet<u32>,
     /// Who waits for the router's status.
     status_waiters: Vec<oneshot::Sender<Response>>,
+    /// Answers to such waiters so far.
+    statuses_answered: u64,
     events: mpsc::Sender<Event>,
     receiver: mpsc::Receiver<Event>,
 }
@@ -208,6 +213,7 @@ impl Supervisor {
             watches: None,
             drained: BTreeSet::new(),
             status_waiters: Vec::new(),
+            statuses_answered: 0,
             setup,
             events,
             receiver,
@@ -329,7 +335,7 @@ impl Supervisor {
                     self.hook_ended(call, HookOutcome::Permanent("no answer in time".to_owned()));
                 }
             }
-            Event::StatusDeadline => self.answer_status(),
+            Event::StatusDeadline { answered } => self.status_deadline(answered),
             Event::RouterSilent { generation } => self.router_silent(generation),
             Event::RouterKillDeadline { generation } => self.router_unkillable(generation).await,
             Event::Watchdog => self.feed_watchdog(),
