@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use vrrp_linux::rights;
 
 use crate::exit::Failure;
 use crate::supervisor::InstanceCommand;
@@ -106,17 +107,38 @@ pub(crate) enum Role {
     Router {
         /// Process id of the supervisor
         parent: u32,
+        #[command(flatten)]
+        identity: Identity,
     },
     /// Runs the components
     Worker {
         /// Process id of the supervisor
         parent: u32,
+        #[command(flatten)]
+        identity: Identity,
         /// Open sockets for echo requests
         #[arg(long)]
         icmp: bool,
     },
     /// Compiles components into the cache and ends
     Compile,
+}
+
+/// Whom a process becomes that root started.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Identity {
+    /// Its user
+    #[arg(long)]
+    uid: u32,
+    /// Its group
+    #[arg(long)]
+    gid: u32,
+}
+
+impl From<Identity> for rights::Identity {
+    fn from(Identity { uid, gid }: Identity) -> Self {
+        Self { uid, gid }
+    }
 }
 
 /// Does what the command line says.
@@ -135,8 +157,14 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Some(Command::Release(names)) => {
             command::instances(&options, names, InstanceCommand::Release)
         }
-        Some(Command::Role(Role::Router { parent })) => router::run(&options, parent),
-        Some(Command::Role(Role::Worker { parent, icmp })) => worker::run(&options, parent, icmp),
-        Some(Command::Role(Role::Compile)) => supervisor::compile::child(),
+        Some(Command::Role(Role::Router { parent, identity })) => {
+            router::run(&options, parent, identity.into())
+        }
+        Some(Command::Role(Role::Worker {
+            parent,
+            identity,
+            icmp,
+        })) => worker::run(&options, parent, identity.into(), icmp),
+        Some(Command::Role(Role::Compile)) => supervisor::compile::child(&options),
     }
 }

@@ -8,6 +8,7 @@ use rustix::process::{
     DumpableBehavior, Resource, Rlimit, Signal, getppid, set_dumpable_behavior,
     set_parent_process_death_signal, setrlimit,
 };
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 /// How long a real-time process may run without ever waiting: the kernel then sends `SIGXCPU`, which ends it.
 ///
@@ -102,6 +103,33 @@ pub enum RealtimeError {
         #[source]
         source: io::Error,
     },
+}
+
+/// Has the calling thread, and those it starts later, run on these processors only, by number; on all when there are none.
+///
+/// # Errors
+///
+/// `EINVAL` when this host has none of them, or this process may run on none of them.
+pub fn run_on(cpus: &[usize]) -> io::Result<()> {
+    let mut set = CpuSet::new();
+    for cpu in 0..CpuSet::MAX_CPU {
+        if cpus.is_empty() || cpus.contains(&cpu) {
+            set.set(cpu);
+        }
+    }
+    sched_setaffinity(None, &set)?;
+    Ok(())
+}
+
+/// The processors that the calling thread may run on, by number.
+///
+/// # Errors
+///
+/// When the kernel has more of them than there are names for.
+pub fn processors() -> io::Result<Vec<usize>> {
+    let set = sched_getaffinity(None)?;
+    let mine = (0..CpuSet::MAX_CPU).filter(|cpu| set.is_set(*cpu));
+    Ok(mine.collect())
 }
 
 /// Keeps this process's memory from being paged out, so that no access to it waits for a disk: what is mapped now and later stays once it was touched.

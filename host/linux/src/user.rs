@@ -5,10 +5,12 @@ use std::io;
 
 use rustix::process::{Gid, Uid, geteuid, getgid};
 
-use crate::rights;
+use crate::rights::{self, Identity};
 
-/// The user and group `nobody`, which own nothing.
-pub const NOBODY: u32 = 65534;
+/// Whether this process is root's.
+pub fn is_root() -> bool {
+    geteuid().is_root()
+}
 
 /// Whom a command runs as.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +48,8 @@ impl User {
     /// Who has no rights: `nobody`, or without root the user of this process, who can become nobody else.
     pub fn unprivileged() -> Self {
         let (uid, gid) = if geteuid().is_root() {
-            (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY))
+            let Identity { uid, gid } = Identity::NOBODY;
+            (Uid::from_raw(uid), Gid::from_raw(gid))
         } else {
             (geteuid(), getgid())
         };
@@ -61,6 +64,14 @@ impl User {
     /// What to call it.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Its numbers, without its other groups.
+    pub fn identity(&self) -> Identity {
+        Identity {
+            uid: self.uid.as_raw(),
+            gid: self.gid.as_raw(),
+        }
     }
 
     /// Whether it may do everything.

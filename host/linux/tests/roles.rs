@@ -7,9 +7,9 @@
 
 mod common;
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::Command;
 
+use common::spawned::{ROLE, Spawned, say_and_stay};
 use common::{PATIENCE, is_root};
 use procfs::process::Process;
 use rustix::process::{Resource, Rlimit, dumpable_behavior, setrlimit};
@@ -25,10 +25,7 @@ fn a_child_ends_with_its_parent() {
         me.display()
     );
     let mut shell = Command::new("sh");
-    shell
-        .arg("-c")
-        .arg(script)
-        .env("VL_ROLE", "die_with_parent");
+    shell.arg("-c").arg(script).env(ROLE, "die_with_parent");
     let mut parent = Spawned::start(shell);
     let pid: i32 = parent.line().parse().unwrap();
     let child = Process::new(pid).unwrap();
@@ -94,7 +91,7 @@ fn what_is_not_permitted_is_reported() {
 #[test]
 #[ignore = "started by the other tests"]
 fn as_child() {
-    let said = match std::env::var("VL_ROLE").unwrap().as_str() {
+    let said = match std::env::var(ROLE).unwrap().as_str() {
         "die_with_parent" => {
             let parent = std::env::var("VL_PARENT").unwrap().parse().unwrap();
             role::die_with_parent(parent).unwrap();
@@ -146,67 +143,5 @@ fn as_child() {
         }
         other => panic!("{other}"),
     };
-    // After the header that the test harness prints.
-    writeln!(
-        std::io::stdout(),
-        "\n{MARK}{}",
-        said.replace('\n', &format!("\n{MARK}"))
-    )
-    .unwrap();
-    let _ = std::io::stdin().read_line(&mut String::new());
-}
-
-/// Starts each line that is meant for the test.
-const MARK: &str = "child: ";
-
-/// A process, killed when dropped; its input stays open as long as it is wanted.
-struct Spawned {
-    child: Child,
-    output: BufReader<std::process::ChildStdout>,
-    _input: ChildStdin,
-}
-
-impl Spawned {
-    fn role(role: &str) -> Self {
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command
-            .args(["as_child", "--exact", "--ignored", "--nocapture"])
-            .env("VL_ROLE", role);
-        Self::start(command)
-    }
-
-    fn start(mut command: Command) -> Self {
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        Self {
-            output: BufReader::new(child.stdout.take().unwrap()),
-            _input: child.stdin.take().unwrap(),
-            child,
-        }
-    }
-
-    /// The next line that is meant for the test.
-    #[track_caller]
-    fn line(&mut self) -> String {
-        loop {
-            let mut line = String::new();
-            assert!(
-                self.output.read_line(&mut line).unwrap() > 0,
-                "the process said nothing"
-            );
-            if let Some(said) = line.trim_end().strip_prefix(MARK) {
-                return said.to_owned();
-            }
-        }
-    }
-}
-
-impl Drop for Spawned {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+    say_and_stay(&said);
 }

@@ -17,6 +17,10 @@ pub const LIMIT: Duration = Duration::from_secs(30);
 const CLUSTER_TOML: &str = "cluster.toml";
 
 /// A running vrrp-host. Dropping it kills the supervisor, which takes its children with it.
+///
+/// # Panics
+///
+/// When it is dropped and one of its processes has been refused a system call.
 #[derive(Debug)]
 pub struct Daemon {
     /// The supervisor: its log, its exit status, signals to it.
@@ -60,12 +64,28 @@ impl Daemon {
         cluster_toml: &str,
         state_dir: &Path,
     ) -> Self {
+        Self::start_under(&[], host, node, cluster_toml, state_dir)
+    }
+
+    /// As [`Daemon::start_with_state`], with the words of `under` before the program: one that becomes it in the end.
+    ///
+    /// # Panics
+    ///
+    /// When the files cannot be written or the program cannot be started.
+    #[must_use]
+    pub fn start_under(
+        under: &[&str],
+        host: &Netns,
+        node: &str,
+        cluster_toml: &str,
+        state_dir: &Path,
+    ) -> Self {
         let folder = TempDir::with_prefix("vrrp-host-").expect("a temporary folder can be made");
         let config = folder.path().join(CLUSTER_TOML);
         let control = folder.path().join("control.sock");
         fs::write(&config, cluster_toml).expect("cluster.toml can be written");
         Self {
-            process: spawn(host, node, &config, &control, state_dir),
+            process: spawn(under, host, node, &config, &control, state_dir),
             node: node.to_owned(),
             control,
             state_dir: state_dir.to_owned(),
@@ -80,7 +100,14 @@ impl Daemon {
     /// When the program cannot be started.
     pub fn start_again(&mut self, host: &Netns) {
         let config = self.control.with_file_name(CLUSTER_TOML);
-        self.process = spawn(host, &self.node, &config, &self.control, &self.state_dir);
+        self.process = spawn(
+            &[],
+            host,
+            &self.node,
+            &config,
+            &self.control,
+            &self.state_dir,
+        );
     }
 
     /// Puts another cluster.toml in the place of the one that it was started with. The daemon is not told.
@@ -235,6 +262,16 @@ impl Daemon {
     }
 }
 
+impl Drop for Daemon {
+    /// Whatever a test did with it, its work took no system call that it is not allowed.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let log = self.process.log();
+            assert!(!log.contains("refused the system call"), "{self}");
+        }
+    }
+}
+
 impl fmt::Display for Daemon {
     /// What it has logged.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -247,9 +284,16 @@ impl fmt::Display for Daemon {
     }
 }
 
-fn spawn(host: &Netns, node: &str, config: &Path, control: &Path, state_dir: &Path) -> Process {
+fn spawn(
+    under: &[&str],
+    host: &Netns,
+    node: &str,
+    config: &Path,
+    control: &Path,
+    state_dir: &Path,
+) -> Process {
     let binary = vrrp_host_binary().expect("vrrp-host is built");
-    host.spawn(&[
+    let ours = [
         utf8(&binary),
         "--config",
         utf8(config),
@@ -259,8 +303,9 @@ fn spawn(host: &Netns, node: &str, config: &Path, control: &Path, state_dir: &Pa
         utf8(control),
         "--state-dir",
         utf8(state_dir),
-    ])
-    .expect("vrrp-host can be started")
+    ];
+    host.spawn(&[under, &ours].concat())
+        .expect("vrrp-host can be started")
 }
 
 fn pids(status: &Value) -> Pids {

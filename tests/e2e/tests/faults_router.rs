@@ -1,4 +1,5 @@
-//! The router or the supervisor is killed, or all of vrrp-host at once: nobody keeps an address that another one takes.
+//! The router or the supervisor is killed, stuck or frozen, or all of vrrp-host at once: nobody keeps an address that another
+//! one takes.
 
 #![expect(
     clippy::print_stdout,
@@ -9,7 +10,7 @@
 use std::time::{Duration, SystemTime};
 
 use e2e::daemon::{Daemon, LIMIT, Pids, is_running, kill};
-use e2e::stage::{FIRST, INSTANCE, SECOND, SHARED, Stage, cluster};
+use e2e::stage::{FIRST, INSTANCE, SECOND, SHARED, Stage, cluster, cluster_at};
 use e2e::wire::{advertisements, assert_good, changed, elapsed, longest_overlap};
 use lab::scenario::State;
 use lab::{AddressWatch, Signal, wait_until};
@@ -82,6 +83,101 @@ fn the_supervisor_gives_away_what_a_killed_router_held() {
     let again = of_first.next().unwrap();
     assert_eq!(again.priority, 200);
     assert!(again.at > taken);
+}
+
+/// Its loop does not turn any more: to the supervisor that is a dead router, before the peers begin to wait in vain.
+#[test]
+fn the_supervisor_gives_away_what_a_stuck_router_held() {
+    const INTERVAL: Duration = Duration::from_secs(1);
+    let stage = Stage::new().unwrap();
+    let file = cluster_at("1s", PRIORITIES);
+    let first = Daemon::start(&stage.first, "first", &file);
+    first.wait_for_state(INSTANCE, State::Master);
+    let second = Daemon::start(&stage.second, "second", &file);
+    wait_until_heard(&second);
+    let addresses = [&stage.first, &stage.second].map(|host| host.watch_addresses().unwrap());
+    let capture = stage.segment.capture().unwrap();
+    first.wait_for_advertisements(INSTANCE, 2);
+
+    let before = first.pids();
+    let stuck_at = SystemTime::now();
+    kill(before.router.unwrap(), Signal::STOP);
+    wait_for_change(&addresses[1], true, stuck_at);
+    let after = first.wait_for_pids("another router", |now| {
+        now.router.is_some() && now.router != before.router
+    });
+    assert_eq!(
+        (after.supervisor, after.worker),
+        (before.supervisor, before.worker)
+    );
+    assert!(!is_running(before.router.unwrap()));
+    first.wait_for_state(INSTANCE, State::Master);
+    second.wait_for_state(INSTANCE, State::Backup);
+
+    let frames = capture.stop().unwrap();
+    assert_good(&frames);
+    let [on_first, on_second] = addresses.map(|watch| watch.changes());
+    let of_first = advertisements(&frames, FIRST);
+    let last = of_first.iter().rfind(|sent| sent.at <= stuck_at).unwrap();
+    let zero = of_first.iter().find(|sent| sent.priority == 0).unwrap();
+    let removed = changed(&on_first, SHARED, false, stuck_at).unwrap();
+    let taken = advertisements(&frames, SECOND)[0].at;
+    println!(
+        "stuck {:?} after an advertisement: priority 0 {:?} after it, address removed {:?}, taken over {:?}",
+        elapsed(last.at, stuck_at),
+        elapsed(last.at, zero.at),
+        elapsed(last.at, removed),
+        elapsed(last.at, taken),
+    );
+    assert!(elapsed(last.at, zero.at) < INTERVAL * 3, "{first}");
+    assert!(removed < taken, "{on_first:?} {on_second:?}\n{first}");
+    let log = first.process.log();
+    assert!(
+        log.contains("the router does nothing any more: killing it"),
+        "{log}"
+    );
+}
+
+/// The whole host stood still, as a virtual machine that is paused: nobody in it is to blame, and what happened meanwhile counts.
+#[test]
+fn a_frozen_host_kills_nobody_when_it_goes_on_and_listens_before_it_speaks() {
+    let stage = Stage::new().unwrap();
+    let (first, second) = start_both(&stage);
+    let before = first.pids();
+    let all = [
+        before.supervisor,
+        before.router.unwrap(),
+        before.worker.unwrap(),
+    ];
+    for round in 0..4 {
+        let watch = stage.second.watch_addresses().unwrap();
+        let frozen_at = SystemTime::now();
+        all.iter().for_each(|pid| kill(*pid, Signal::STOP));
+        wait_for_change(&watch, true, frozen_at);
+        // Beyond what a router alone may be silent for.
+        std::thread::sleep(Duration::from_millis(1500));
+        let capture = stage.segment.capture().unwrap();
+        let goes_on_at = SystemTime::now();
+        let mut order = all;
+        order.rotate_left(round % all.len());
+        order.iter().for_each(|pid| kill(*pid, Signal::CONT));
+        first.wait_for_state(INSTANCE, State::Master);
+        second.wait_for_state(INSTANCE, State::Backup);
+        assert_eq!(first.pids(), before, "{first}");
+
+        let frames = capture.stop().unwrap();
+        assert_good(&frames);
+        let of_first = advertisements(&frames, FIRST);
+        let spoke_at = of_first.iter().find(|sent| sent.at >= goes_on_at).unwrap();
+        let heard = advertisements(&frames, SECOND);
+        let heard = heard.iter().filter(|sent| sent.at >= goes_on_at);
+        let heard = heard.filter(|sent| sent.at < spoke_at.at).count();
+        println!(
+            "round {round}: it spoke {:?} after it went on, and had heard {heard} advertisements",
+            elapsed(goes_on_at, spoke_at.at)
+        );
+        assert!(heard >= 1, "{first}");
+    }
 }
 
 #[test]
@@ -180,11 +276,16 @@ fn start(stage: &Stage) -> Daemon {
 fn start_both(stage: &Stage) -> (Daemon, Daemon) {
     let first = start(stage);
     let second = Daemon::start(&stage.second, "second", &cluster(PRIORITIES));
+    wait_until_heard(&second);
+    (first, second)
+}
+
+/// Waits until the second host is the BACKUP of the first.
+fn wait_until_heard(second: &Daemon) {
     second.wait_for("a MASTER to be heard", |status| {
         status["instances"][INSTANCE]["master"]["address"] == FIRST.to_string()
     });
     second.wait_for_state(INSTANCE, State::Backup);
-    (first, second)
 }
 
 /// Waits until the shared address came or went.

@@ -24,6 +24,7 @@ pub const REQUIREMENTS: &[Requirement] = &[
     require_program("keepalived", "keepalived"),
     require_program("curl", "curl"),
     require_program("pidof", "sysvinit-utils"),
+    require_program("pkcheck", "polkitd"),
     require_program("prometheus-node-exporter", "prometheus-node-exporter"),
     require_program("docker-registry", "docker-registry"),
     require_program("minisign", "minisign"),

@@ -18,6 +18,7 @@ use super::names::Names;
 use super::nodes::{Nodes, bare};
 use super::reader::{Field, Keys, Sink, Table};
 use super::report::Diagnostic;
+use super::router::RouterDraft;
 use super::secret::SecretFiles;
 use crate::store::PublicKey;
 
@@ -29,6 +30,7 @@ const ROOT: Keys = Keys {
         "instances",
         "sync-groups",
         "modules",
+        "router",
         "sandbox",
     ],
     later: &["http"],
@@ -52,6 +54,7 @@ pub(super) struct Draft {
     pub(super) instances: Vec<InstanceDraft>,
     pub(super) groups: Vec<GroupDraft>,
     keys: Option<Vec<PublicKey>>,
+    router: Option<RouterDraft>,
     sandbox: Option<Sandbox>,
 }
 
@@ -87,6 +90,7 @@ impl Draft {
             .iter()
             .filter_map(|field| GroupDraft::read(field, &instance_names, scenery))
             .collect();
+        let router = RouterDraft::read(&root, &nodes);
         let mut draft = Self {
             checks: checks
                 .iter()
@@ -106,6 +110,7 @@ impl Draft {
             instance_names,
             groups,
             keys: module::read_keys(&root),
+            router,
             sandbox: Sandbox::read(&root),
         };
         for group in &draft.groups {
@@ -162,6 +167,7 @@ impl Draft {
             instances,
             groups,
             keys,
+            router: self.router?.resolve(node),
             sandbox: self.sandbox?,
         })
     }

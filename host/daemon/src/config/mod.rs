@@ -20,6 +20,7 @@ mod names;
 mod nodes;
 mod reader;
 mod report;
+mod router;
 mod sandbox;
 mod secret;
 mod suggest;

@@ -249,6 +249,7 @@ fn every_key_is_read() {
     assert_eq!(hook.module.timeout, Duration::from_secs(5));
 
     assert_eq!(cluster.sandbox.engine, EngineKind::Pulley);
+    assert_eq!(cluster.router.cpus, [0, 2]);
 
     let [four, two] = &cluster.instances[..] else {
         panic!("two instances");

@@ -13,11 +13,14 @@ use super::core::{
     AnnounceConfigDef, ChecksumFormDef, CommandDef, OnErrorDef, OnFailDef, OutcomeDef, PeersDef,
     StandingDef, StateDef, VersionDef,
 };
+use super::passed::Passed;
 use crate::lateness::Lateness;
 
 /// To the router. Its set-up comes in pieces, because a thousand instances do not fit one message.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum ToRouter {
+    /// Before anything else: what its heartbeat is made from.
+    Heartbeat(Passed),
     /// A check; numbered from 0 in the order of arrival.
     Check(CheckSetup),
     /// An instance; numbered from 0 in the order of arrival.
@@ -27,10 +30,12 @@ pub(crate) enum ToRouter {
     /// Another set-up follows, piece by piece as the first one, for a router that goes on: all of it or nothing. The numbers
     /// count anew, and hold from [`FromRouter::Reloaded`] on.
     Reload,
-    /// The set-up is complete: open the sockets and take part, or go on with it. With the addresses that the file gives this node and the others.
+    /// The set-up is complete: open the sockets and take part, or go on with it. With the addresses that the file gives this node and the others,
+    /// and the processors to run on.
     Start {
         address: Option<IpAddr>,
         peers: Vec<IpAddr>,
+        cpus: Vec<usize>,
     },
     /// Somebody wants an instance to do something.
     Command {

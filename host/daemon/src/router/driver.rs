@@ -15,11 +15,13 @@ use std::time::Duration;
 use tracing::{debug, error, trace, warn};
 use vrrp::{AddressChange, Event, InstanceId, Instant, InterfaceId, Packet, Router, Signer};
 use vrrp_linux::clock;
+use vrrp_linux::heartbeat::Heartbeat;
 use vrrp_linux::netlink::{NetlinkEvent, NetlinkThread, Object};
 use vrrp_linux::socket::BUFFER_LENGTH;
 
 use self::open::{Parts, prepare_process};
 use super::discards::Discards;
+use super::heartbeat::Pulse;
 use super::holdings::Holdings;
 use super::interfaces::Interfaces;
 use super::primary;
@@ -42,6 +44,8 @@ const STALL: Duration = Duration::from_millis(1);
 const YIELD_GRACE: Duration = Duration::from_millis(1_500);
 /// How long a stopping router waits in all, also for the kernel to confirm that its addresses, routes and rules are gone.
 const RELEASE_GRACE: Duration = Duration::from_secs(2);
+/// How long the kernel may take to close the sockets of a router that has given everything away.
+const END_MAX: Duration = Duration::from_secs(10);
 /// How long a stopped router waits for the kernel to remove the interfaces of its virtual MACs.
 const MACVLAN_GRACE: Duration = Duration::from_millis(500);
 
@@ -62,6 +66,7 @@ pub(super) struct Driver {
     /// Addresses, routes and rules that the kernel still has for us.
     configured: BTreeSet<Object>,
     discards: Discards,
+    pulse: Pulse,
     strangers: Strangers,
     lateness: Lateness,
     channel: Channel,
@@ -76,8 +81,13 @@ pub(super) struct Driver {
 
 impl Driver {
     /// Opens everything; on failure the channel comes back, so that the supervisor can be told.
-    pub(super) fn start(channel: Channel, setup: Setup) -> Result<Self, (Channel, StartFailure)> {
+    pub(super) fn start(
+        channel: Channel,
+        setup: Setup,
+        heartbeat: Heartbeat,
+    ) -> Result<Self, (Channel, StartFailure)> {
         let signer = setup.signer();
+        let pulse = Pulse::new(heartbeat, &setup);
         match Parts::open(&setup) {
             Ok(Parts {
                 core,
@@ -97,6 +107,7 @@ impl Driver {
                 datagram: Vec::new(),
                 configured: BTreeSet::new(),
                 discards: Discards::default(),
+                pulse,
                 strangers: Strangers::default(),
                 lateness: Lateness::default(),
                 channel,
@@ -117,6 +128,7 @@ impl Driver {
         while !self.finished() {
             self.turn()?;
         }
+        self.pulse.takes_until(clock::now() + END_MAX);
         self.tell(&FromRouter::Stopped);
         if !self.virtual_macs.close(MACVLAN_GRACE) {
             // The supervisor removes what is left.
@@ -152,6 +164,7 @@ impl Driver {
         self.tell_discards(now);
         self.look_at_strangers(now);
         self.flush();
+        self.pulse.turned(now);
         Ok(())
     }
 
@@ -332,7 +345,8 @@ impl Driver {
             ToRouter::Status => self.tell_status(),
             ToRouter::Reload => self.incoming = Some(Incoming::default()),
             ToRouter::Stop => self.stop(now, YIELD_GRACE),
-            ToRouter::Check(_)
+            ToRouter::Heartbeat(_)
+            | ToRouter::Check(_)
             | ToRouter::Instance(_)
             | ToRouter::Group(_)
             | ToRouter::Start { .. } => warn!("set-up message after the start ignored"),

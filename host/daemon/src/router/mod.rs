@@ -5,6 +5,7 @@
 
 mod discards;
 mod driver;
+mod heartbeat;
 mod holdings;
 mod interfaces;
 mod primary;
@@ -16,6 +17,8 @@ mod virtual_macs;
 
 pub(crate) use setup::instance_config;
 
+use tracing::warn;
+use vrrp_linux::rights::{self, Identity};
 use vrrp_linux::role;
 
 use crate::cli::Options;
@@ -27,21 +30,30 @@ use crate::logging;
 ///
 /// # Errors
 /// When the process was not started by a supervisor, or the channel to it fails.
-pub(crate) fn run(options: &Options, parent: u32) -> Result<(), Failure> {
+pub(crate) fn run(options: &Options, parent: u32, identity: Identity) -> Result<(), Failure> {
     let socket = ipc::inherited().map_err(Failure::internal)?;
+    rights::become_router(identity).map_err(Failure::internal)?;
     role::die_with_parent(parent).map_err(Failure::internal)?;
     let _log = logging::start(options.log_format);
     let mut channel = Channel::new(socket);
 
-    let setup = match setup::receive(&mut channel) {
-        Ok(setup) => setup,
+    let (setup, heartbeat) = match setup::receive(&mut channel) {
+        Ok(received) => received,
         // The supervisor gave up before it had sent everything: nothing is held, nothing to say.
         Err(ipc::RecvError::Closed) => return Ok(()),
         Err(error) => return Err(Failure::internal(error)),
     };
-    match driver::Driver::start(channel, setup) {
+    run_on(&setup.cpus);
+    match driver::Driver::start(channel, setup, heartbeat) {
         Ok(driver) => driver.run().map_err(Failure::internal),
         Err((channel, failure)) => tell_and_end(&channel, failure),
+    }
+}
+
+/// This thread, and those that it starts from now on.
+fn run_on(cpus: &[usize]) {
+    if let Err(error) = role::run_on(cpus) {
+        warn!(%error, "the router runs on any processor");
     }
 }
 

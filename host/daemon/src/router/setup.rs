@@ -1,6 +1,7 @@
 //! What the supervisor tells the router before it takes part.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io;
 use std::net::IpAddr;
 use std::num::NonZeroU8;
 
@@ -10,6 +11,7 @@ use vrrp::{
     Peers, RouterConfig, Sequence, Signer, SyncGroup, Track, Version, VirtualAddress,
     VirtualRouterId,
 };
+use vrrp_linux::heartbeat::Heartbeat;
 use vrrp_linux::netlink::{Address, Object};
 use vrrp_linux::role;
 
@@ -27,6 +29,8 @@ pub(super) struct Setup {
     pub(super) address: Option<IpAddr>,
     /// The addresses of the other nodes.
     pub(super) peers: Vec<IpAddr>,
+    /// The processors to run on; all when empty.
+    pub(super) cpus: Vec<usize>,
     /// What the core calls each of them.
     numbers: Numbers,
 }
@@ -61,12 +65,18 @@ impl Incoming {
                 self.0.instances.push(*instance);
             }
             ToRouter::Group(group) => self.0.groups.push(group),
-            ToRouter::Start { address, peers } => {
+            ToRouter::Start {
+                address,
+                peers,
+                cpus,
+            } => {
                 self.0.address = address;
                 self.0.peers = peers;
+                self.0.cpus = cpus;
                 return Piece::Last(std::mem::take(&mut self.0));
             }
-            other @ (ToRouter::Reload
+            other @ (ToRouter::Heartbeat(_)
+            | ToRouter::Reload
             | ToRouter::Command { .. }
             | ToRouter::Report(_)
             | ToRouter::Status
@@ -87,14 +97,21 @@ pub(super) enum Piece {
     Other(ToRouter),
 }
 
-/// Waits until the set-up is complete.
-pub(super) fn receive(channel: &mut Channel) -> Result<Setup, RecvError> {
+/// Waits until the set-up is complete; with the heartbeat that came before it.
+pub(super) fn receive(channel: &mut Channel) -> Result<(Setup, Heartbeat), RecvError> {
     let mut incoming = Incoming::default();
+    let mut heartbeat = None;
     loop {
         match channel.try_recv()?.map(|message| incoming.take(message)) {
             Some(Piece::Last(mut setup)) => {
                 setup.number(None);
-                return Ok(setup);
+                let missing = || RecvError::Io(io::Error::other("no heartbeat came first"));
+                return Ok((setup, heartbeat.ok_or_else(missing)?));
+            }
+            Some(Piece::Other(ToRouter::Heartbeat(file))) => {
+                let file = file.into_inner();
+                let opened = file.map(Heartbeat::open).transpose();
+                heartbeat = opened.map_err(RecvError::Io)?;
             }
             Some(Piece::Other(ToRouter::Stop)) => return Err(RecvError::Closed),
             Some(Piece::Taken | Piece::Other(_)) => {}

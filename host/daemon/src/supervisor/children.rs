@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 use tokio::process::Command;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tracing::warn;
 
 use crate::cli::{LogFormat, Options};
@@ -23,7 +23,14 @@ const OURSELVES: &str = "/proc/self/exe";
 pub(super) struct Child<To> {
     pid: u32,
     outgoing: mpsc::UnboundedSender<To>,
-    kill: Option<tokio::sync::oneshot::Sender<()>>,
+    kill: Option<oneshot::Sender<LastWords>>,
+}
+
+/// What becomes of what a killed child has said and nobody has heard yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LastWords {
+    Heard,
+    Lost,
 }
 
 /// What a child says or does.
@@ -54,26 +61,11 @@ pub(super) struct SpawnError {
 }
 
 impl<To: Serialize + Send + Sync + 'static> Child<To> {
-    /// Starts `role`. What it says arrives in `events`, in order, in the form that `wrap` gives it; the last
+    /// Starts `role` with `arguments`. What it says arrives in `events`, in order, in the form that `wrap` gives it; the last
     /// is [`FromChild::Gone`]. A full `events` makes the child wait, so a flood of messages takes no memory here.
     pub(super) fn spawn<From, Event, Wrap>(
         role: &'static str,
-        options: &Options,
-        events: mpsc::Sender<Event>,
-        wrap: Wrap,
-    ) -> Result<Self, SpawnError>
-    where
-        From: DeserializeOwned + Send + 'static,
-        Event: Send + 'static,
-        Wrap: Fn(FromChild<From>) -> Event + Send + Sync + 'static,
-    {
-        Self::spawn_with(role, &[], options, events, wrap)
-    }
-
-    /// As [`Child::spawn`], with more arguments for the role.
-    pub(super) fn spawn_with<From, Event, Wrap>(
-        role: &'static str,
-        arguments: &[&str],
+        arguments: &[String],
         options: &Options,
         events: mpsc::Sender<Event>,
         wrap: Wrap,
@@ -89,7 +81,7 @@ impl<To: Serialize + Send + Sync + 'static> Child<To> {
 
     fn try_spawn<From, Event, Wrap>(
         role: &str,
-        arguments: &[&str],
+        arguments: &[String],
         options: &Options,
         events: mpsc::Sender<Event>,
         wrap: Wrap,
@@ -104,7 +96,7 @@ impl<To: Serialize + Send + Sync + 'static> Child<To> {
         let pid = process.id().unwrap_or_default();
         let channel = std::sync::Arc::new(AsyncChannel::new(ours)?);
         let (outgoing, mut to_send) = mpsc::unbounded_channel::<To>();
-        let (kill, killed) = tokio::sync::oneshot::channel::<()>();
+        let (kill, killed) = oneshot::channel();
 
         let writer = channel.clone();
         tokio::spawn(async move {
@@ -137,12 +129,17 @@ impl<To: Serialize + Send + Sync + 'static> Child<To> {
                     }
                 }
             };
-            tokio::select! {
-                () = read_all => {}
-                _ = killed => {}
-            }
+            tokio::pin!(read_all);
+            let last_words = tokio::select! {
+                () = &mut read_all => Ok(LastWords::Lost),
+                last_words = killed => last_words,
+            };
             // A child that closed its channel is of no use any more, even if it still runs.
             let _ = process.start_kill();
+            if last_words == Ok(LastWords::Heard) {
+                // Its channel ends with it.
+                read_all.await;
+            }
             let ending = match process.wait().await {
                 Ok(status) => Ending::Exited(status),
                 Err(error) => Ending::Unknown(error),
@@ -161,6 +158,13 @@ impl<To: Serialize + Send + Sync + 'static> Child<To> {
         self.pid
     }
 
+    /// Kills it. What it said before still arrives, and then its end.
+    pub(super) fn kill(&mut self) {
+        if let Some(kill) = self.kill.take() {
+            let _ = kill.send(LastWords::Heard);
+        }
+    }
+
     /// Sends in order, without waiting. A message to a dead child is lost; its end is on the way.
     pub(super) fn send(&self, message: To) {
         let _ = self.outgoing.send(message);
@@ -170,7 +174,7 @@ impl<To: Serialize + Send + Sync + 'static> Child<To> {
 impl<To> Drop for Child<To> {
     fn drop(&mut self) {
         if let Some(kill) = self.kill.take() {
-            let _ = kill.send(());
+            let _ = kill.send(LastWords::Lost);
         }
     }
 }

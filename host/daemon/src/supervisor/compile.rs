@@ -10,10 +10,15 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
+use vrrp_linux::landlock::Reach;
+use vrrp_linux::rights;
+use vrrp_linux::seccomp::{self, Profile};
 use vrrp_sandbox::{CompiledCache, Compiler, EngineConfig, ModuleRole};
 
+use crate::cli::Options;
 use crate::config::ModuleSource;
 use crate::exit::{Failure, chain};
+use crate::logging;
 use crate::modules;
 use crate::store::{COMPONENT_MAX, Digest, Store};
 
@@ -104,7 +109,8 @@ pub(crate) async fn compile(
 ///
 /// # Errors
 /// When it was not started by [`compile`], or the cache cannot be written.
-pub(crate) fn child() -> Result<(), Failure> {
+pub(crate) fn child(options: &Options) -> Result<(), Failure> {
+    rights::keep_reading().map_err(Failure::internal)?;
     limit(Resource::Cpu, CPU_SECONDS_MAX)?;
     limit(Resource::As, ADDRESS_SPACE_MAX)?;
     let mut text = Vec::new();
@@ -113,6 +119,7 @@ pub(crate) fn child() -> Result<(), Failure> {
         .map_err(Failure::internal)?;
     let request: Request = serde_json::from_slice(&text)
         .map_err(|_| Failure::internal("this role is started by vrrp-host itself, not by hand"))?;
+    let _log = confine(options, &request)?;
     let compiler = Compiler::new(&request.engine).map_err(Failure::internal)?;
     let cache = CompiledCache::new(&request.cache);
     let store = Store::in_folder(&request.cache);
@@ -125,6 +132,21 @@ pub(crate) fn child() -> Result<(), Failure> {
     std::io::stdout()
         .write_all(&answer)
         .map_err(Failure::internal)
+}
+
+/// Whatever a component makes of the compiler, it reads files and writes into the cache.
+fn confine(options: &Options, request: &Request) -> Result<logging::Guard, Failure> {
+    let reach = Reach::default().read("/").write(&request.cache);
+    // Where the kernel has no Landlock, the worker tells.
+    reach.enforce().map_err(Failure::internal)?;
+    let log = logging::start(options.log_format);
+    if let Err(error) = seccomp::restrict(Profile::Compiler) {
+        tracing::warn!(
+            error = chain(&error),
+            "the compiler may make any system call"
+        );
+    }
+    Ok(log)
 }
 
 fn limit(resource: Resource, wanted: u64) -> Result<(), Failure> {

@@ -1,10 +1,11 @@
-//! What the file needs of this host.
+//! What the file needs of this host, and giving up the rest.
 
-use vrrp_linux::{link, rights};
+use vrrp_linux::{link, rights, role, user};
 
 use super::broker::user_of;
+use super::identities::Identities;
 use super::prepare::Checked;
-use crate::config::{Instance, Module};
+use crate::config::{Diagnostic, Instance, Module};
 use crate::exit::Failure;
 
 /// What the file needs of this host: rights and interfaces.
@@ -17,11 +18,66 @@ pub(super) fn check(checked: &Checked) -> Result<(), Failure> {
     if lacking.is_empty() {
         return Ok(());
     }
+    let lacking_names = lacking.join(", ");
+    // Root has what its service may have; others have what they are given.
+    let help = if user::is_root() {
+        let lacking = lacking.join(" ");
+        format!("add them to the service's CapabilityBoundingSet={lacking}")
+    } else {
+        let all: Vec<_> = rights::router_capabilities().collect();
+        let all = all.join(" ");
+        format!("run as root, or give the service AmbientCapabilities={all}")
+    };
     Err(Failure::rights(format!(
-        "missing rights: {}; run as root, or give the service AmbientCapabilities={}",
-        lacking.join(", "),
-        lacking.join(" ")
+        "missing rights: {lacking_names}; {help}"
     )))
+}
+
+/// What the supervisor goes on with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rights {
+    pub(super) identities: Identities,
+    /// Whether those are all that it was started with.
+    pub(super) all: bool,
+}
+
+impl Rights {
+    /// Gives up what the file does not need. Only a command of root needs all that there is, as its author is used to; what others
+    /// need is known.
+    ///
+    /// # Errors
+    /// When the host cannot be asked for its users, or the kernel refuses.
+    pub(super) fn reduce(checked: &Checked) -> Result<Self, Failure> {
+        let identities = Identities::find().map_err(|error| {
+            Failure::temporary(format!("this host's users cannot be looked up: {error}"))
+        })?;
+        let all = command_of_root(checked).is_some();
+        if !all {
+            rights::keep_supervising().map_err(Failure::internal)?;
+        }
+        Ok(Self { identities, all })
+    }
+}
+
+/// A reload brings no rights back.
+///
+/// # Errors
+/// When the file has a command of root, and those before it had none.
+pub(super) fn check_rights(checked: &Checked, all_rights: bool) -> Result<(), Failure> {
+    let Some(module) = command_of_root(checked).filter(|_| !all_rights) else {
+        return Ok(());
+    };
+    let place = [module.path[0].as_str(), &module.path[1], "user"];
+    let message = "vrrp-host gave up the rights of root's commands when it was started without one";
+    let error = checked.source.error_at(&place, message);
+    let error = error
+        .help("restart it, and this node's addresses move for that: `systemctl restart vrrp-host`");
+    Err(Failure::config(checked.source.report(vec![error])))
+}
+
+/// A module that this node runs commands of as root.
+fn command_of_root(checked: &Checked) -> Option<&Module> {
+    used_modules(checked).find(|module| user_of(module).is_ok_and(|user| user.is_root()))
 }
 
 /// Instances need the interfaces that they speak on, and those of their addresses, routes and rules; commands need their
@@ -50,11 +106,24 @@ pub(super) fn check_names(checked: &Checked) -> Result<(), Failure> {
         let place = [module.path[0].as_str(), &module.path[1], "user"];
         Some(checked.source.error_at(&place, &message))
     }));
+    missing.extend(missing_processors(checked));
     if missing.is_empty() {
         Ok(())
     } else {
         Err(Failure::config(checked.source.report(missing)))
     }
+}
+
+/// The router would run on the others, or on any.
+fn missing_processors(checked: &Checked) -> Option<Diagnostic> {
+    let there = role::processors().ok()?;
+    let is_missing = |cpu: &&usize| !there.contains(cpu);
+    let missing = checked.cluster.router.cpus.iter().find(is_missing)?;
+    let message = format!("vrrp-host cannot run on processor {missing}");
+    let there: Vec<_> = there.iter().map(usize::to_string).collect();
+    let help = format!("it may run on {}", there.join(", "));
+    let place = ["router", "cpu-affinity", &checked.cluster.node];
+    Some(checked.source.error_at(&place, &message).help(help))
 }
 
 /// Those that this node runs.

@@ -10,9 +10,12 @@ pub(crate) mod compile;
 mod control;
 mod finder;
 mod guardian;
+mod heartbeat;
 mod hooks;
 mod host;
+mod identities;
 mod known;
+mod manager;
 mod prepare;
 mod running;
 mod setup;
@@ -33,6 +36,7 @@ pub(crate) use setup::module_setup;
 use crate::cli::Options;
 use crate::exit::Failure;
 use crate::logging;
+use host::Rights;
 use prepare::Checked;
 use running::{Event, Supervisor};
 use setup::Setup;
@@ -47,15 +51,16 @@ const EVENTS_MAX: usize = 1024;
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let checked = read(options)?;
     host::check(&checked)?;
+    let rights = Rights::reduce(&checked)?;
     let _log = logging::start(options.log_format);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(Failure::internal)?;
-    runtime.block_on(run_checked(options, checked))
+    runtime.block_on(run_checked(options, rights, checked))
 }
 
-async fn run_checked(options: &Options, checked: Checked) -> Result<(), Failure> {
+async fn run_checked(options: &Options, rights: Rights, checked: Checked) -> Result<(), Failure> {
     for line in checked.warnings.lines() {
         tracing::warn!("{line}");
     }
@@ -66,11 +71,12 @@ async fn run_checked(options: &Options, checked: Checked) -> Result<(), Failure>
     let setup = Setup::for_node(&checked.cluster);
     prepare::check_virtual_macs(&checked.source, &setup).await?;
     let keys = prepare::compile_modules(options, &checked.source, &setup).await?;
-    let mut supervisor = Supervisor::start(options, checked, setup, keys, events, receiver).await?;
+    let mut supervisor =
+        Supervisor::start(options, rights, checked, setup, keys, events, receiver).await?;
     info!("node {}: ready", supervisor.node());
-    notify_manager(&[sd_notify::NotifyState::Ready]);
+    manager::ready();
     supervisor.run().await;
-    notify_manager(&[sd_notify::NotifyState::Stopping]);
+    manager::stopping();
     supervisor.stop().await;
     drop(control);
     info!("stopped");
@@ -111,11 +117,4 @@ fn deliver(
         }
     });
     Ok(())
-}
-
-/// Tells systemd, when it is there (`Type=notify`).
-fn notify_manager(state: &[sd_notify::NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(state) {
-        tracing::debug!(%error, "systemd not notified");
-    }
 }

@@ -1,7 +1,9 @@
 //! Everything that can be wrong is found before anything starts: the file, its modules, their configuration.
 
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt;
+use std::fs::{self, DirBuilder, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::Path;
 
 use tokio::sync::mpsc;
 use vrrp_linux::{macvlan, role};
@@ -11,6 +13,7 @@ use super::broker::{Broker, Users, user_of};
 use super::children::{Child, FromChild};
 use super::compile::{self, cache_dir};
 use super::finder::{Finder, Refused};
+use super::identities::Identities;
 use super::setup::{Setup, module_setup, schedule};
 use crate::cli::Options;
 use crate::config::{
@@ -261,7 +264,9 @@ pub(crate) async fn try_modules(options: &Options, checked: &Checked) -> Result<
     let setup = Setup::whole(&checked.cluster);
     let keys = compile_modules(options, &checked.source, &setup).await?;
     let (sender, mut receiver) = mpsc::channel(16);
-    let worker = Child::spawn("worker", options, sender, |event| event)
+    let identities = Identities::find().map_err(Failure::internal)?;
+    let arguments = identities.worker_arguments(&setup);
+    let worker = Child::spawn("worker", &arguments, options, sender, |event| event)
         .map_err(|error| Failure::internal(chain(&error)))?;
     send_setup(&worker, &setup, &keys);
     let (mut failures, needs) = loop {
@@ -298,14 +303,24 @@ pub(crate) async fn try_modules(options: &Options, checked: &Checked) -> Result<
 /// Makes the folder of compiled modules, readable by the worker's own user.
 pub(super) fn prepare_cache(options: &Options) -> Result<(), Failure> {
     let folder = cache_dir(&options.state_dir);
+    make_readable(&folder).map_err(|error| {
+        Failure::rights(format!(
+            "cannot keep compiled modules in {}: {error}; --state-dir names another place",
+            folder.display()
+        ))
+    })
+}
+
+fn make_readable(folder: &Path) -> io::Result<()> {
+    const MODE: u32 = 0o755;
     DirBuilder::new()
         .recursive(true)
-        .mode(0o755)
-        .create(&folder)
-        .map_err(|error| {
-            Failure::rights(format!(
-                "cannot keep compiled modules in {}: {error}; --state-dir names another place",
-                folder.display()
-            ))
-        })
+        .mode(MODE)
+        .create(folder)?;
+    // Whatever the umask.
+    let permissions = fs::metadata(folder)?.permissions();
+    if permissions.mode() & MODE != MODE {
+        fs::set_permissions(folder, Permissions::from_mode(MODE))?;
+    }
+    Ok(())
 }

@@ -30,6 +30,8 @@ pub(super) struct Setup {
     pub(super) address: Option<IpAddr>,
     /// Those of the other nodes.
     pub(super) peers: Vec<IpAddr>,
+    /// The processors that the router runs on; all when empty.
+    pub(super) cpus: Vec<usize>,
     /// Who may sign modules from a registry.
     pub(super) keys: Vec<PublicKey>,
 }
@@ -117,6 +119,7 @@ impl Setup {
             engine: cluster.sandbox.engine,
             address: cluster.nodes.get(&cluster.node).copied().flatten(),
             peers: others.filter_map(|(_, address)| *address).collect(),
+            cpus: cluster.router.cpus.clone(),
             keys: cluster.keys.clone(),
         }
     }
@@ -129,13 +132,9 @@ impl Setup {
             .chain(self.hooks.iter().map(|hook| &hook.module))
     }
 
-    /// What the worker has to know before it gives up its rights.
-    pub(super) fn worker_arguments(&self) -> &'static [&'static str] {
-        if self.modules().any(may_ping) {
-            &["--icmp"]
-        } else {
-            &[]
-        }
+    /// Whether a module may be granted echo requests.
+    pub(super) fn may_ping(&self) -> bool {
+        self.modules().any(may_ping)
     }
 
     /// What the modules run on, with room for the largest memory limit. Compiler and worker have to agree on it: compiled

@@ -5,6 +5,7 @@
 
 mod alone;
 mod checks;
+mod confinement;
 mod host;
 mod load;
 mod pings;
@@ -21,7 +22,8 @@ use tokio::sync::mpsc;
 use tracing::{debug, warn};
 use vrrp_linux::icmp::EchoSockets;
 use vrrp_linux::process::{ProcConnector, ProcessWatcher};
-use vrrp_linux::{rights, role};
+use vrrp_linux::rights::{self, Identity};
+use vrrp_linux::role;
 use vrrp_sandbox::{CompiledCache, EngineConfig, HookModule, Trigger};
 
 use crate::cli::Options;
@@ -36,14 +38,16 @@ use load::{Loaded, Setup};
 use pings::Pings;
 use watching::{Watched, Watching};
 
-/// The user and group `nobody`, which own nothing.
-const NOBODY: u32 = 65534;
-
 /// Runs the role until the supervisor goes away. `icmp` says that a module may send echo requests.
 ///
 /// # Errors
 /// When the process was not started by a supervisor, or cannot set itself up.
-pub(crate) fn run(options: &Options, parent: u32, icmp: bool) -> Result<(), Failure> {
+pub(crate) fn run(
+    options: &Options,
+    parent: u32,
+    identity: Identity,
+    icmp: bool,
+) -> Result<(), Failure> {
     let socket = ipc::inherited().map_err(Failure::internal)?;
     // What needs rights is opened before they are given up.
     let connector = ProcConnector::open();
@@ -51,10 +55,13 @@ pub(crate) fn run(options: &Options, parent: u32, icmp: bool) -> Result<(), Fail
     let folder = File::open(cache_dir(&options.state_dir)).map_err(Failure::internal)?;
     // By descriptor, because a folder above it may be closed to the user this process becomes.
     let cache = CompiledCache::new(format!("/proc/self/fd/{}", folder.as_raw_fd()));
-    rights::drop_privileges(NOBODY).map_err(Failure::internal)?;
+    rights::drop_privileges(identity).map_err(Failure::internal)?;
     role::die_with_parent(parent).map_err(Failure::internal)?;
+    let files = confinement::reach(&folder).enforce();
 
     let _log = logging::start(options.log_format);
+    confinement::tell(files);
+    confinement::restrict_calls();
     let connector = connector
         .inspect_err(
             |error| debug!(%error, "no proc connector: process starts are found by looking"),

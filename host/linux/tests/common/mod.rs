@@ -6,6 +6,8 @@
     reason = "each test binary uses its own part of what they share"
 )]
 
+pub mod spawned;
+
 pub mod objects;
 pub mod watched;
 

@@ -3,11 +3,12 @@
 use std::io;
 use std::os::unix::net::UnixStream;
 
-use tracing::debug;
+use tracing::warn;
 use vrrp::Router;
 use vrrp_linux::macvlan;
 use vrrp_linux::netlink::NetlinkThread;
 use vrrp_linux::role;
+use vrrp_linux::seccomp::{self, Profile};
 use vrrp_linux::socket::OpenSocketError;
 
 use crate::exit::chain;
@@ -75,13 +76,22 @@ fn termination() -> io::Result<UnixStream> {
     Ok(ours)
 }
 
-/// Real-time priority and locked memory, as far as the rights go. Without them the router works,
-/// but a busy host can make it late.
+/// Real-time priority and locked memory, as far as the rights go: without them the router works, but a busy host can make it
+/// late. And nothing but the system calls that it needs, before it reads anything from the network.
 pub(super) fn prepare_process() {
     if let Err(error) = role::lock_memory() {
-        debug!(%error, "memory not locked");
+        warn!(
+            %error,
+            "memory is not locked, so that a host that is short of it can make advertisements late; give the service LimitMEMLOCK=infinity"
+        );
     }
     if let Err(error) = role::realtime(REALTIME_PRIORITY) {
-        debug!(%error, "no real-time priority");
+        warn!(
+            error = chain(&error),
+            "a busy host can make advertisements late"
+        );
+    }
+    if let Err(error) = seccomp::restrict(Profile::Router) {
+        warn!(error = chain(&error), "the router may make any system call");
     }
 }

@@ -1,6 +1,7 @@
 //! Going on with another set-up.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use tracing::warn;
 use vrrp::{InstanceId, Instant};
@@ -9,12 +10,17 @@ use super::Driver;
 use super::open::socket_failure;
 use crate::exit::chain;
 use crate::ipc::{FromRouter, StartFailure};
+use crate::router::run_on;
 use crate::router::setup::Setup;
+
+/// How long the kernel may take to open sockets on hundreds of interfaces while others change addresses.
+const RELOAD_MAX: Duration = Duration::from_secs(10);
 
 impl Driver {
     /// Goes on with `setup`, or tells why that cannot be and goes on as before.
     pub(super) fn reload(&mut self, now: Instant, mut setup: Setup) {
         setup.number(Some(&self.setup));
+        self.pulse.takes_until(now + RELOAD_MAX);
         if let Err(failure) = self.try_reload(now, &setup) {
             self.tell(&FromRouter::NotReloaded(failure));
             return;
@@ -39,7 +45,11 @@ impl Driver {
             }
         }
         let kept = setup.kept(&self.setup);
+        if setup.cpus != self.setup.cpus {
+            run_on(&setup.cpus);
+        }
         self.setup = setup;
+        self.pulse.reconfigure(&self.setup);
         self.tell(&FromRouter::Reloaded { kept });
         for action in later {
             self.act(now, action);

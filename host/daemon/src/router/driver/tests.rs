@@ -114,7 +114,8 @@ fn driver() -> (Driver, OwnedFd) {
     let mut setup = Setup::default();
     setup.instances.extend((1..=INSTANCES).map(instance));
     setup.number(None);
-    let Ok(mut driver) = Driver::start(Channel::new(ours), setup) else {
+    let (heartbeat, _) = Heartbeat::new(clock::now()).unwrap();
+    let Ok(mut driver) = Driver::start(Channel::new(ours), setup, heartbeat) else {
         panic!("the driver does not start");
     };
     driver.take_part();

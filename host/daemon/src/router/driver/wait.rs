@@ -33,6 +33,7 @@ impl Driver {
         let others = self.stopping.map(|since| since + RELEASE_GRACE);
         let others = others.into_iter().chain(self.discards.deadline());
         let others = others.chain(self.strangers.deadline());
+        let others = others.chain([self.pulse.due()]);
         let due = others.chain(core.map(|deadline| deadline.at)).min();
         let ready = self.poll(due)?;
         let now = clock::now();

@@ -22,8 +22,12 @@ use super::broker::Broker;
 use super::children::{Child, FromChild};
 use super::control::{Request, Response};
 use super::guardian::{self, Guardian};
+use super::heartbeat::Watch;
 use super::hooks::Queues;
+use super::host::Rights;
+use super::identities::Identities;
 use super::known::{Known, position};
+use super::manager;
 use super::prepare::Checked;
 use super::setup::{Setup, instance_setup};
 use super::watches::Watches;
@@ -70,7 +74,20 @@ pub(super) enum Event {
     HookDeadline {
         call: u64,
     },
-    StatusDeadline,
+    /// Who has waited for the router's status since so many of them were answered has waited long enough.
+    StatusDeadline {
+        answered: u64,
+    },
+    /// The router's loop does not turn.
+    RouterSilent {
+        generation: u32,
+    },
+    /// A router that was killed for its silence ought to be gone.
+    RouterKillDeadline {
+        generation: u32,
+    },
+    /// Tell systemd that everything runs.
+    Watchdog,
     /// The modules of a new file are compiled, or cannot be.
     Compiled {
         number: u64,
@@ -94,6 +111,9 @@ pub(super) enum Event {
 #[derive(Debug)]
 pub(super) struct Supervisor {
     options: Options,
+    identities: Identities,
+    /// Whether it still has what it was started with.
+    all_rights: bool,
     node: String,
     source: Source,
     setup: Setup,
@@ -109,6 +129,8 @@ pub(super) struct Supervisor {
     /// Reloads so far.
     reloads: u64,
     guardian: Guardian,
+    /// Of the router that runs.
+    heartbeat: Option<Watch>,
     firewall: Firewall,
     known: Known,
     hooks: Queues,
@@ -119,6 +141,8 @@ pub(super) struct Supervisor {
     drained: BTreeSet<u32>,
     /// Who waits for the router's status.
     status_waiters: Vec<oneshot::Sender<Response>>,
+    /// Answers to such waiters so far.
+    statuses_answered: u64,
     events: mpsc::Sender<Event>,
     receiver: mpsc::Receiver<Event>,
 }
@@ -159,6 +183,7 @@ impl Supervisor {
     /// When a module cannot be loaded or the router cannot take part; nothing is running then.
     pub(super) async fn start(
         options: &Options,
+        rights: Rights,
         checked: Checked,
         setup: Setup,
         keys: Vec<String>,
@@ -167,6 +192,8 @@ impl Supervisor {
     ) -> Result<Self, Failure> {
         let mut supervisor = Self {
             options: options.clone(),
+            identities: rights.identities,
+            all_rights: rights.all,
             node: checked.cluster.node.clone(),
             source: checked.source,
             instances: setup.instances.iter().map(instance_setup).collect(),
@@ -178,6 +205,7 @@ impl Supervisor {
             reload: None,
             reloads: 0,
             guardian: Guardian::default(),
+            heartbeat: None,
             firewall: Firewall::default(),
             known: Known::new(&setup),
             hooks: Queues::new(setup.instances.len() + setup.groups.len()),
@@ -185,6 +213,7 @@ impl Supervisor {
             watches: None,
             drained: BTreeSet::new(),
             status_waiters: Vec::new(),
+            statuses_answered: 0,
             setup,
             events,
             receiver,
@@ -208,6 +237,7 @@ impl Supervisor {
 
     /// Works until somebody asks for the end.
     pub(super) async fn run(&mut self) {
+        self.feed_watchdog();
         while let Some(event) = self.receiver.recv().await {
             if let Event::Terminate(signal) = event {
                 info!("{signal}: giving everything away");
@@ -305,12 +335,26 @@ impl Supervisor {
                     self.hook_ended(call, HookOutcome::Permanent("no answer in time".to_owned()));
                 }
             }
-            Event::StatusDeadline => self.answer_status(),
+            Event::StatusDeadline { answered } => self.status_deadline(answered),
+            Event::RouterSilent { generation } => self.router_silent(generation),
+            Event::RouterKillDeadline { generation } => self.router_unkillable(generation).await,
+            Event::Watchdog => self.feed_watchdog(),
             Event::RestartRouter => self.restart_router(),
             Event::RestartWorker => self.restart_worker(),
             Event::Hangup => self.reload(None),
             Event::Terminate(_) => {}
         }
+    }
+
+    /// As long as this loop turns, and that of the router does.
+    fn feed_watchdog(&self) {
+        let Some(interval) = manager::feed_interval() else {
+            return;
+        };
+        if self.heartbeat.as_ref().is_some_and(Watch::is_alive) {
+            manager::feed();
+        }
+        self.later(interval, Event::Watchdog);
     }
 
     fn later(&self, delay: Duration, event: Event) {

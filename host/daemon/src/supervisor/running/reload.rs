@@ -17,7 +17,7 @@ use crate::supervisor::control::Response;
 use crate::supervisor::known::{Known, position};
 use crate::supervisor::prepare::{self, Checked};
 use crate::supervisor::setup::{Setup, instance_setup};
-use crate::supervisor::{hooks, host};
+use crate::supervisor::{hooks, host, manager};
 
 /// How long everything may take; modules compile in some seconds.
 const DEADLINE: Duration = Duration::from_secs(120);
@@ -65,10 +65,12 @@ impl Supervisor {
     /// Begins a reload.
     pub(super) fn reload(&mut self, answer: Option<oneshot::Sender<Response>>) {
         if self.reload.is_some() {
-            return refuse(answer, "a reload is under way already".to_owned());
+            return tell(answer, "a reload is under way already".to_owned());
         }
+        manager::reloading();
         let checked = prepare::read(&self.options)
-            .and_then(|checked| host::check_names(&checked).map(|()| checked));
+            .and_then(|checked| host::check_names(&checked).map(|()| checked))
+            .and_then(|checked| host::check_rights(&checked, self.all_rights).map(|()| checked));
         let checked = match checked {
             Ok(checked) => checked,
             Err(failure) => return refuse(answer, failure.to_string()),
@@ -121,9 +123,10 @@ impl Supervisor {
         };
         self.generations += 1;
         let generation = self.generations;
-        let spawned = Child::spawn_with(
+        let arguments = self.identities.worker_arguments(&reload.setup);
+        let spawned = Child::spawn(
             "worker",
-            reload.setup.worker_arguments(),
+            &arguments,
             &self.options,
             self.events.clone(),
             move |event| Event::Worker(generation, event),
@@ -251,6 +254,7 @@ impl Supervisor {
         self.keys = worker.keys;
         self.replace_worker(worker.child, worker.generation, broker);
         info!("reloaded {}", self.source.path().display());
+        manager::ready();
         if let Some(answer) = answer {
             // A client that went away needs no answer.
             let _ = answer.send(Response::Accepted(Vec::new()));
@@ -321,7 +325,13 @@ impl Supervisor {
     }
 }
 
+/// Ends the reload under way.
 fn refuse(answer: Option<oneshot::Sender<Response>>, message: String) {
+    manager::ready();
+    tell(answer, message);
+}
+
+fn tell(answer: Option<oneshot::Sender<Response>>, message: String) {
     error!("not reloaded, everything goes on as before:\n{message}");
     if let Some(answer) = answer {
         let _ = answer.send(Response::Error(message));

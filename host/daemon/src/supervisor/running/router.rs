@@ -1,6 +1,8 @@
 //! The supervisor's side of the router: what it says, and what to do when it dies.
 
+use std::io;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use tokio::time::Instant;
 use tracing::{debug, error, info};
@@ -14,19 +16,31 @@ use crate::ipc::{
     FromRouter, GroupChange, InstanceSetup, StartFailure, StateChange, ToRouter, ToWorker,
 };
 use crate::supervisor::children::{Child, Ending, FromChild};
+use crate::supervisor::heartbeat::Watch;
 use crate::supervisor::known::{position, standing_word};
 use crate::supervisor::setup::{Setup, check_setup, group_setup};
+
+/// How long a killed router may take to end.
+const KILL_MAX: Duration = Duration::from_secs(1);
 
 impl Supervisor {
     pub(super) fn spawn_router(&mut self) -> Result<(), String> {
         self.router.generation += 1;
         self.router.started = Instant::now();
         let generation = self.router.generation;
-        let router = Child::spawn("router", &self.options, self.events.clone(), move |event| {
-            Event::Router(generation, event)
-        })
+        let (watch, heartbeat) = Watch::start(generation, self.events.clone())
+            .map_err(|error| format!("cannot watch over the router: {error}"))?;
+        let router = Child::spawn(
+            "router",
+            &self.identities.router_arguments(),
+            &self.options,
+            self.events.clone(),
+            move |event| Event::Router(generation, event),
+        )
         .map_err(|error| chain(&error))?;
+        router.send(ToRouter::Heartbeat(heartbeat.into()));
         self.router.child = Some(router);
+        self.heartbeat = Some(watch);
         let instances: Vec<_> = (0..)
             .zip(&self.instances)
             .map(|(number, instance)| InstanceSetup {
@@ -56,6 +70,7 @@ impl Supervisor {
         self.tell_router(ToRouter::Start {
             address: setup.address,
             peers: setup.peers.clone(),
+            cpus: setup.cpus.clone(),
         });
     }
 
@@ -230,8 +245,30 @@ impl Supervisor {
         }
     }
 
+    /// Its loop does not turn: it is as good as dead, and soon it is dead.
+    pub(super) fn router_silent(&mut self, generation: u32) {
+        if let Some(router) = &mut self.router.child
+            && generation == self.router.generation
+        {
+            error!("the router does nothing any more: killing it");
+            router.kill();
+            self.later(KILL_MAX, Event::RouterKillDeadline { generation });
+        }
+    }
+
+    /// The kernel does not end it, as when it hangs in a driver: everything goes on without waiting for that.
+    pub(super) async fn router_unkillable(&mut self, generation: u32) {
+        if self.router.child.is_some() && generation == self.router.generation {
+            // Its end, should it ever come, is nobody's any more.
+            self.router.generation += 1;
+            let ending = io::Error::other("killed, but the kernel has not ended it");
+            self.router_gone(&Ending::Unknown(ending)).await;
+        }
+    }
+
     pub(super) async fn router_gone(&mut self, ending: &Ending) {
         self.router.child = None;
+        self.heartbeat = None;
         self.answer_status();
         self.reload_failed("the router died".to_owned());
         if matches!(ending, Ending::Exited(status) if status.success()) {

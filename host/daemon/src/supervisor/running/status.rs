@@ -23,7 +23,8 @@ impl Supervisor {
                     self.answer_status();
                 } else {
                     self.tell_router(ToRouter::Status);
-                    self.later(STATUS_TIMEOUT, Event::StatusDeadline);
+                    let answered = self.statuses_answered;
+                    self.later(STATUS_TIMEOUT, Event::StatusDeadline { answered });
                 }
             }
             Request::Reload => self.reload(Some(answer)),
@@ -92,10 +93,18 @@ impl Supervisor {
         names.iter().map(find).collect()
     }
 
+    /// A deadline of those who have their answer is none of those who ask now.
+    pub(super) fn status_deadline(&mut self, answered: u64) {
+        if answered == self.statuses_answered {
+            self.answer_status();
+        }
+    }
+
     pub(super) fn answer_status(&mut self) {
         if self.status_waiters.is_empty() {
             return;
         }
+        self.statuses_answered += 1;
         let processes = Processes {
             supervisor: std::process::id(),
             router: self.router.child.as_ref().map(Child::pid),

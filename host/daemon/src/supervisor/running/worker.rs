@@ -25,9 +25,9 @@ impl Supervisor {
         self.worker.generation = self.generations;
         self.worker.started = Instant::now();
         let generation = self.worker.generation;
-        let worker = Child::spawn_with(
+        let worker = Child::spawn(
             "worker",
-            self.setup.worker_arguments(),
+            &self.identities.worker_arguments(&self.setup),
             &self.options,
             self.events.clone(),
             move |event| Event::Worker(generation, event),
