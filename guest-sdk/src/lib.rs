@@ -4,6 +4,7 @@
 extern crate self as vrrp_sdk;
 
 pub mod clock;
+pub mod database;
 pub mod dns;
 pub mod exec;
 pub mod files;
@@ -66,8 +67,9 @@ pub use vrrp_sdk_macros::{check, config, hook};
 pub mod prelude {
     pub use crate::{
         AbsolutePath, Check, CheckError, ConfigErrors, Hook, HookError, Need, Observation, Plan,
-        RunContext, Secret, TimeSpan, Transition, Trigger, Verdict, VrrpState, clock, dns, exec,
-        files, http, icmp, link, log, metrics, net, process, state, stream, systemd, udp,
+        RunContext, Secret, TimeSpan, Transition, Trigger, Verdict, VrrpState, clock, database,
+        dns, exec, files, http, icmp, link, log, metrics, net, process, state, stream, systemd,
+        udp,
     };
 }
 

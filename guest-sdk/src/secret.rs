@@ -20,6 +20,20 @@ impl Secret {
         &self.0
     }
 
+    /// That of a config which has one key for the secret and one for a file that has it.
+    ///
+    /// # Errors
+    /// As [`Secret::read`].
+    pub fn of(
+        written: Option<&Self>,
+        file: Option<&AbsolutePath>,
+    ) -> Result<Option<Self>, files::Error> {
+        match file {
+            Some(file) => Self::read(file).map(Some),
+            None => Ok(written.cloned()),
+        }
+    }
+
     /// The first line of a file, which the host reads with the rights of root: nobody else has to be able to.
     ///
     /// # Errors

@@ -25,7 +25,7 @@ pub struct Postgres {
     /// ".s.PGSQL.5432".
     address: stream::Address,
     /// The role it has to have; any when left out.
-    role: Option<Role>,
+    role: Option<database::Role>,
     /// The user to log in as; it needs no rights.
     user: String,
     /// The password, when the server asks for one.
@@ -41,13 +41,6 @@ pub struct Postgres {
     /// For the whole conversation. The check's own timeout is the upper bound.
     #[serde(default = "default_timeout")]
     timeout: TimeSpan,
-}
-
-#[vrrp_sdk::config]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Role {
-    Primary,
-    Replica,
 }
 
 fn default_database() -> String {
@@ -95,11 +88,10 @@ impl Check for Postgres {
 
     fn run(&self, context: &RunContext) -> Result<Observation, CheckError> {
         let address = &self.address;
-        let from_file = self.password_file.as_ref().map(Secret::read).transpose()?;
-        let password = self.password.as_ref().or(from_file.as_ref());
+        let password = Secret::of(self.password.as_ref(), self.password_file.as_ref())?;
         let timeout = context.within_deadline(self.timeout.into());
-        match self.ask(password, timeout) {
-            Ok(role) => Ok(self.judge(role)),
+        match self.ask(password.as_ref(), timeout) {
+            Ok(role) => Ok(database::judge(address, role.as_str(), self.role)),
             Err(Problem::Net(error)) => error.into_verdict(address),
             Err(Problem::Answer(answer)) => {
                 Ok(Observation::failing(format!("{address}: {answer}")))
@@ -116,7 +108,7 @@ impl Check for Postgres {
 }
 
 impl Postgres {
-    fn ask(&self, password: Option<&Secret>, timeout: Duration) -> Result<Role, Problem> {
+    fn ask(&self, password: Option<&Secret>, timeout: Duration) -> Result<database::Role, Problem> {
         let mut connection = self.address.connect(timeout)?;
         if let Some(tls) = &self.tls.0 {
             session::start_tls(&mut connection, tls)?;
@@ -124,33 +116,12 @@ impl Postgres {
         let mut session = Session::new(connection);
         session.log_in(&self.user, password.map(Secret::expose), &self.database)?;
         let role = match session.query("select pg_is_in_recovery()")?.as_str() {
-            "t" => Role::Replica,
-            "f" => Role::Primary,
+            "t" => database::Role::Replica,
+            "f" => database::Role::Primary,
             other => return Err(Problem::Answer(format!("pg_is_in_recovery() is {other:?}"))),
         };
         session.end();
         Ok(role)
-    }
-
-    fn judge(&self, role: Role) -> Observation {
-        let (address, is) = (&self.address, role.as_str());
-        let observation = match self.role {
-            Some(wanted) if role != wanted => Observation::failing(format!(
-                "{address} is {is}, and has to be {}",
-                wanted.as_str()
-            )),
-            Some(_) | None => Observation::passing(format!("{address} is {is}")),
-        };
-        observation.fact("role", is)
-    }
-}
-
-impl Role {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Primary => "primary",
-            Self::Replica => "replica",
-        }
     }
 }
 

@@ -22,7 +22,7 @@ pub struct Redis {
     /// Where it listens, such as "127.0.0.1:6379", or the path of its Unix socket.
     address: stream::Address,
     /// The role it has to have; any when left out.
-    role: Option<Role>,
+    role: Option<database::Role>,
     /// The user to log in as, when it is not the default one.
     username: Option<String>,
     /// The password to log in with.
@@ -35,13 +35,6 @@ pub struct Redis {
     /// For the whole conversation. The check's own timeout is the upper bound.
     #[serde(default = "default_timeout")]
     timeout: TimeSpan,
-}
-
-#[vrrp_sdk::config]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Role {
-    Primary,
-    Replica,
 }
 
 fn default_timeout() -> TimeSpan {
@@ -102,11 +95,10 @@ impl Check for Redis {
 
     fn run(&self, context: &RunContext) -> Result<Observation, CheckError> {
         let address = &self.address;
-        let from_file = self.password_file.as_ref().map(Secret::read).transpose()?;
-        let password = self.password.as_ref().or(from_file.as_ref());
+        let password = Secret::of(self.password.as_ref(), self.password_file.as_ref())?;
         let timeout = context.within_deadline(self.timeout.into());
-        match self.ask(password, timeout) {
-            Ok(found) => Ok(self.judge(&found)),
+        match self.ask(password.as_ref(), timeout) {
+            Ok(role) => Ok(database::judge(address, &role, self.role)),
             Err(Problem::Net(error)) => error.into_verdict(address),
             Err(Problem::Answer(answer)) => {
                 Ok(Observation::failing(format!("{address} answered {answer}")))
@@ -119,7 +111,7 @@ impl Check for Redis {
 }
 
 impl Redis {
-    /// The role in Redis' own word.
+    /// A word of [`database::Role`], or Redis' own for whatever else it is.
     fn ask(&self, password: Option<&Secret>, timeout: Duration) -> Result<String, Problem> {
         let mut connection = self.address.connect(timeout)?;
         if let Some(tls) = &self.tls.0 {
@@ -140,37 +132,11 @@ impl Redis {
         let Reply::Text(role) = first else {
             return Err(Problem::Answer(first.to_string()));
         };
-        Ok(role)
-    }
-
-    fn judge(&self, found: &str) -> Observation {
-        let address = &self.address;
-        let role = match found {
-            "master" => Some(Role::Primary),
-            "slave" => Some(Role::Replica),
-            _ => None,
-        };
-        let is = role.map_or(found, |role| role.as_str());
-        let observation = match self.role {
-            None => Observation::passing(format!("{address} is {is}")),
-            Some(wanted) if role == Some(wanted) => {
-                Observation::passing(format!("{address} is {is}"))
-            }
-            Some(wanted) => Observation::failing(format!(
-                "{address} is {is}, and has to be {}",
-                wanted.as_str()
-            )),
-        };
-        observation.fact("role", is)
-    }
-}
-
-impl Role {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Primary => "primary",
-            Self::Replica => "replica",
-        }
+        Ok(match role.as_str() {
+            "master" => database::Role::Primary.to_string(),
+            "slave" => database::Role::Replica.to_string(),
+            _ => role,
+        })
     }
 }
 
