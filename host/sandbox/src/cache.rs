@@ -44,10 +44,7 @@ impl CompiledCache {
     pub fn store(&self, key: &str, artifact: &[u8]) -> Result<(), CacheError> {
         let path = self.path_for(key);
         let temporary = self.folder.join(format!(".{key}.{}", process::id()));
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o755)
-            .create(&self.folder)
+        self.make_folder()
             .and_then(|()| write_synced(&temporary, key, artifact))
             .and_then(|()| fs::rename(&temporary, &path))
             .and_then(|()| File::open(&self.folder)?.sync_all())
@@ -56,6 +53,17 @@ impl CompiledCache {
                 let _ = fs::remove_file(&temporary);
                 CacheError::Write { path, source }
             })
+    }
+
+    /// Makes its folder, where there is none yet. For who may make none later.
+    ///
+    /// # Errors
+    /// As the file system reports them.
+    pub fn make_folder(&self) -> io::Result<()> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o755)
+            .create(&self.folder)
     }
 
     /// Reads the artifact of `key`, if it is there, whole, and nobody else's work.

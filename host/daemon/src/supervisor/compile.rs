@@ -119,9 +119,11 @@ pub(crate) fn child(options: &Options) -> Result<(), Failure> {
         .map_err(Failure::internal)?;
     let request: Request = serde_json::from_slice(&text)
         .map_err(|_| Failure::internal("this role is started by vrrp-host itself, not by hand"))?;
+    let cache = CompiledCache::new(&request.cache);
+    // What is not there when it is confined stays out of its reach. Why there is none, the first module to be stored tells.
+    _ = cache.make_folder();
     let _log = confine(options, &request)?;
     let compiler = Compiler::new(&request.engine).map_err(Failure::internal)?;
-    let cache = CompiledCache::new(&request.cache);
     let store = Store::in_folder(&request.cache);
     let compiled: Compiled = request
         .modules
