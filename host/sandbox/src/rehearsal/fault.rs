@@ -135,11 +135,12 @@ pub(crate) fn inject(
         words.sort_unstable();
         words.dedup();
         return Err(if words.is_empty() {
-            let called: Vec<_> = functions
+            let mut called: Vec<_> = functions
                 .iter()
                 .filter(|function| !function.errors.is_empty())
                 .map(|function| format!("`{}.{}`", function.interface, function.short_name()))
                 .collect();
+            called.sort_unstable();
             refuse(match called.as_slice() {
                 [] => "it calls nothing that can fail".to_owned(),
                 called => format!("what it calls is {}", called.join(", ")),

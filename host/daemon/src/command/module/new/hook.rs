@@ -28,7 +28,7 @@ impl Hook for MyModule {
         match answer {
             Ok(answer) if answer.status() < 300 => Ok(()),
             Ok(answer) => Err(HookError::Retry(format!("{} gave {}", self.url, answer.status()))),
-            Err(http::Error::Denied(need)) => Err(HookError::Permanent(format!("not granted: {need}"))),
+            Err(error @ http::Error::Denied(_)) => Err(HookError::Permanent(format!("{}: {error}", self.url))),
             Err(error) => Err(HookError::Retry(format!("{}: {error}", self.url))),
         }
     }
