@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use lab::{Netns, Process};
 use tempfile::TempDir;
 
+use crate::path::utf8;
+
 /// A process under a name that no other process on this machine has. Dropping it kills it.
 #[derive(Debug)]
 pub struct Checked {
@@ -62,7 +64,6 @@ impl Checked {
 }
 
 fn spawn(host: &Netns, program: &Path) -> Process {
-    let program = program.to_str().expect("our paths are UTF-8");
-    host.spawn(&[program, "3600"])
+    host.spawn(&[utf8(program), "3600"])
         .expect("a program can be started")
 }

@@ -11,6 +11,8 @@ use rustix::process::{Pid, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::path::utf8;
+
 /// How long anything may take that is not measured.
 pub const LIMIT: Duration = Duration::from_secs(30);
 
@@ -352,8 +354,4 @@ pub fn state_dir() -> PathBuf {
     // target/debug/deps/TEST
     let target = test.ancestors().nth(3).expect("Cargo runs it");
     target.join("tmp").join("vrrp-host-state")
-}
-
-fn utf8(path: &Path) -> &str {
-    path.to_str().expect("our paths are UTF-8")
 }

@@ -9,6 +9,7 @@ use std::process::{Command, ExitStatus, Output, Stdio};
 use lab::scenario::vrrp_host_binary;
 use tempfile::TempDir;
 
+use crate::path::utf8;
 use crate::registry::Registry;
 
 /// The module that is worked on.
@@ -125,7 +126,7 @@ impl Desk {
 
     /// Pushes a component under a tag; returns the reference with the digest.
     pub fn push(&self, wasm: &Path, tag: &str, more: &[&str]) -> String {
-        let wasm = wasm.to_str().expect("our paths are UTF-8");
+        let wasm = utf8(wasm);
         let reference = self.reference(tag);
         let arguments = [&["module", "push", wasm, &reference], more].concat();
         self.vrrp_host(&arguments).assert_done().trim().to_owned()

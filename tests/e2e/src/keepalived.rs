@@ -7,6 +7,7 @@ use rustix::process::Pid;
 use tempfile::TempDir;
 
 use crate::daemon::{LIMIT, is_running, kill, process_state};
+use crate::path::utf8;
 use crate::stage::{INSTANCE, INTERFACE, SHARED};
 
 const CONFIGURATION: &str = "keepalived.conf";
@@ -137,7 +138,7 @@ impl Keepalived {
 fn spawn(host: &Netns, folder: &TempDir) -> Process {
     let path = |name: &str| {
         let path = folder.path().join(name);
-        path.to_str().expect("our paths are UTF-8").to_owned()
+        utf8(&path).to_owned()
     };
     host.spawn(&[
         "keepalived",

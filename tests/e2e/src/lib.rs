@@ -13,6 +13,7 @@ pub mod ipv6;
 pub mod keepalived;
 pub mod metronome;
 pub mod neighbour;
+pub mod path;
 pub mod refused;
 pub mod registry;
 pub mod replay;

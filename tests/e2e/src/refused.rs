@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use lab::scenario::vrrp_host_binary;
@@ -10,6 +10,7 @@ use lab::{Netns, Output, wait_until};
 use tempfile::TempDir;
 
 use crate::daemon::{LIMIT, state_dir};
+use crate::path::utf8;
 use crate::stage::INTERFACE;
 
 /// A folder with a cluster.toml, and what `vrrp-host` says to it.
@@ -154,8 +155,4 @@ impl fmt::Display for Refusal {
         } = self;
         write!(f, "exit code {code:?}\n{stdout}{stderr}")
     }
-}
-
-fn utf8(path: &Path) -> &str {
-    path.to_str().expect("our paths are UTF-8")
 }

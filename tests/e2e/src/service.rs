@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use lab::{Netns, Process};
 use tempfile::TempDir;
 
+use crate::path::utf8;
+
 /// A folder that every user of this machine can read: services and the modules' process are not root.
 #[derive(Debug)]
 pub struct OpenFolder(TempDir);
@@ -36,7 +38,7 @@ impl OpenFolder {
     #[must_use]
     pub fn path(&self, file: &str) -> String {
         let path: PathBuf = self.0.path().join(file);
-        path.to_str().expect("our paths are UTF-8").to_owned()
+        utf8(&path).to_owned()
     }
 
     /// Writes a file that only root can read.

@@ -1,7 +1,6 @@
 //! Files and command lines that are wrong: each is told with its place and what to write instead, and starts nothing.
 
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 
 use e2e::refused::Attempt;
 use e2e::stage::{FIRST, SHARED, Stage, cluster};
@@ -287,8 +286,5 @@ fn status_without_a_daemon_says_so() {
 }
 
 fn author() -> PathBuf {
-    static GUESTS: OnceLock<Guests> = OnceLock::new();
-    GUESTS
-        .get_or_init(|| Guests::build(Path::new(env!("CARGO_TARGET_TMPDIR"))))
-        .file("author")
+    Guests::build(Path::new(env!("CARGO_TARGET_TMPDIR"))).file("author")
 }

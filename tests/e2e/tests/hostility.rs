@@ -11,7 +11,6 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use e2e::daemon::{Daemon, state_dir};
@@ -388,6 +387,5 @@ fn hostile_cluster(large: &Path) -> String {
 }
 
 fn guests() -> &'static Guests {
-    static GUESTS: OnceLock<Guests> = OnceLock::new();
-    GUESTS.get_or_init(|| Guests::build(Path::new(env!("CARGO_TARGET_TMPDIR"))))
+    Guests::build(Path::new(env!("CARGO_TARGET_TMPDIR")))
 }

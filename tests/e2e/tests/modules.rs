@@ -8,7 +8,6 @@
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 use e2e::checked::Checked;
@@ -275,10 +274,7 @@ fn check(name: &str, guest: &str, config: &str) -> String {
 }
 
 fn guest_file(guest: &str) -> PathBuf {
-    static GUESTS: OnceLock<Guests> = OnceLock::new();
-    GUESTS
-        .get_or_init(|| Guests::build(Path::new(env!("CARGO_TARGET_TMPDIR"))))
-        .file(guest)
+    Guests::build(Path::new(env!("CARGO_TARGET_TMPDIR"))).file(guest)
 }
 
 /// By virtual router id, from 51 on.

@@ -3,10 +3,10 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 
 use e2e::authority::Authority;
 use e2e::desk::{Desk, REPOSITORY};
+use e2e::path::utf8;
 use e2e::registry::Registry;
 use hostile::Guests;
 use serde_json::json;
@@ -51,8 +51,14 @@ fn a_token_lets_its_bearer_do_what_it_is_for() {
     desk.write("push", registry.token(REPOSITORY, r#""pull","push""#));
     desk.write("pull", registry.token(REPOSITORY, r#""pull""#));
     desk.write("other", registry.token("checks/other", r#""pull""#));
-    let (wasm, reference) = (utf8(&guest("author")), desk.reference("1.0.0"));
-    let push = ["module", "push", &wasm, &reference, "--token-file"];
+    let (component, reference) = (guest("author"), desk.reference("1.0.0"));
+    let push = [
+        "module",
+        "push",
+        utf8(&component),
+        &reference,
+        "--token-file",
+    ];
     let address = registry.address();
     let refused = format!("{address} refuses the token");
     desk.vrrp_host(&[&push[..], &["pull"]].concat())
@@ -146,13 +152,6 @@ fn a_module_that_another_tool_has_made_is_taken() {
     assert!(added.contains(&digest), "{added}");
 }
 
-fn utf8(path: &Path) -> String {
-    path.to_str().expect("our paths are UTF-8").to_owned()
-}
-
 fn guest(name: &str) -> PathBuf {
-    static GUESTS: OnceLock<Guests> = OnceLock::new();
-    GUESTS
-        .get_or_init(|| Guests::build(Path::new(env!("CARGO_TARGET_TMPDIR"))))
-        .file(name)
+    Guests::build(Path::new(env!("CARGO_TARGET_TMPDIR"))).file(name)
 }

@@ -9,11 +9,11 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use e2e::daemon::Daemon;
 use e2e::desk::{Desk, REPOSITORY, reference};
+use e2e::path::utf8;
 use e2e::registry::{Pretender, Registry, free_address};
 use e2e::stage::{INSTANCE, Stage, cluster};
 use hostile::Guests;
@@ -92,7 +92,7 @@ fn what_the_page_says_works_and_another_node_gets_exactly_the_same() {
     let third = Desk::new(PAGE, &registry);
     third.copy(&first, "cluster.toml");
     third
-        .sh(&add.replace(&utf8(&second.state()), &utf8(&third.state())))
+        .sh(&add.replace(utf8(&second.state()), utf8(&third.state())))
         .assert_done();
     assert_eq!(third.read("modules.lock"), lock);
 
@@ -290,7 +290,7 @@ fn a_registry_that_is_away_or_hangs_is_told_in_time_and_leaves_nothing() {
     let pushed = desk.vrrp_host(&[
         "module",
         "push",
-        wasm.to_str().expect("our paths are UTF-8"),
+        utf8(&wasm),
         &reference(silent, "1.0.0"),
         "--timeout",
         "1s",
@@ -390,13 +390,6 @@ fn key_id(public_key: &str) -> String {
     id.expect("a key has a comment").to_owned()
 }
 
-fn utf8(path: &Path) -> String {
-    path.to_str().expect("our paths are UTF-8").to_owned()
-}
-
 fn guest(name: &str) -> PathBuf {
-    static GUESTS: OnceLock<Guests> = OnceLock::new();
-    GUESTS
-        .get_or_init(|| Guests::build(Path::new(env!("CARGO_TARGET_TMPDIR"))))
-        .file(name)
+    Guests::build(Path::new(env!("CARGO_TARGET_TMPDIR"))).file(name)
 }

@@ -21,6 +21,7 @@ mod text;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 pub use pad::pad;
 pub use text::componentize;
@@ -45,13 +46,19 @@ pub struct Guests {
 }
 
 impl Guests {
-    /// Builds what has changed since the last time, below `folder`: `CARGO_TARGET_TMPDIR` for a test.
+    /// Builds what has changed since the last time, below `folder`: `CARGO_TARGET_TMPDIR` for a test. A program does so once;
+    /// whoever asks again gets the same.
     ///
     /// # Panics
     ///
     /// When they do not build; the compiler has said why.
     #[must_use]
-    pub fn build(folder: &Path) -> Self {
+    pub fn build(folder: &Path) -> &'static Self {
+        static BUILT: OnceLock<Guests> = OnceLock::new();
+        BUILT.get_or_init(|| Self::build_now(folder))
+    }
+
+    fn build_now(folder: &Path) -> Self {
         let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/guests/Cargo.toml");
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo

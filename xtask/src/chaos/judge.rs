@@ -55,7 +55,7 @@ pub(super) struct Owner {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Outcome {
     terms: Terms,
-    /// The longest times without what the machine was late by, and how long they seemed.
+    /// For how long at most nobody had the address, and two; without what the machine was late by.
     gap: Duration,
     overlap: Duration,
     /// For how long two advertised by turns.

@@ -167,6 +167,52 @@ pub(crate) struct GroupSetup {
     pub(crate) members: Vec<u32>,
 }
 
+#[cfg(test)]
+impl InstanceSetup {
+    /// An instance for tests: version 3, every second, with nothing that has to be asked for.
+    pub(crate) fn example(interface: &str, addresses: &[IpAddr]) -> Self {
+        let one = NonZeroU8::MIN;
+        Self {
+            name: "VI_1".to_owned(),
+            interface: interface.to_owned(),
+            virtual_router_id: one,
+            version: vrrp::Version::V3,
+            priority: NonZeroU8::new(100).unwrap_or(one),
+            advertisement_interval: Duration::from_secs(1),
+            checksum: vrrp::ChecksumForm::Rfc5798,
+            max_learned_interval: Duration::from_secs(10),
+            peers: vrrp::Peers::ANYBODY,
+            addresses: addresses
+                .iter()
+                .map(|address| Self::example_address(interface, *address))
+                .collect(),
+            virtual_mac: None,
+            others: Vec::new(),
+            preempt: true,
+            preempt_delay: Duration::ZERO,
+            start_delay: Duration::ZERO,
+            down_after: one,
+            init_grace: Duration::ZERO,
+            announce: vrrp::AnnounceConfig::default(),
+            authentication: vrrp::Authentication::None,
+            last_sequence: None,
+            tracks: Vec::new(),
+            interfaces: Vec::new(),
+        }
+    }
+
+    /// An address alone, without a network.
+    pub(crate) fn example_address(interface: &str, address: IpAddr) -> Address {
+        Address {
+            interface: interface.to_owned(),
+            address,
+            prefix_length: if address.is_ipv4() { 32 } else { 128 },
+            label: None,
+            scope: 0,
+        }
+    }
+}
+
 impl InstanceSetup {
     /// The MAC that it speaks from and announces, where it has one of its own.
     pub(crate) fn mac(&self) -> Option<[u8; 6]> {

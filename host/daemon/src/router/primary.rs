@@ -76,10 +76,6 @@ fn standing(address: Ipv6Addr, link: &LinkState, setup: &Setup) -> Option<Standi
 #[cfg(test)]
 mod tests {
     use std::num::NonZeroU8;
-    use std::time::Duration;
-
-    use vrrp::{AnnounceConfig, ChecksumForm, Peers, Version};
-    use vrrp_linux::netlink::Address;
 
     use super::*;
     use crate::ipc::InstanceSetup;
@@ -89,44 +85,11 @@ mod tests {
 
     /// An instance on eth0 with the address [`VIRTUAL`], and with [`EXCLUDED`] on eth2.
     fn setup(priority: u8) -> Setup {
+        let excluded = InstanceSetup::example_address("eth2", EXCLUDED.parse().unwrap());
         let instance = InstanceSetup {
-            name: "VI_1".to_owned(),
-            interface: "eth0".to_owned(),
-            virtual_router_id: NonZeroU8::MIN,
-            version: Version::V3,
             priority: NonZeroU8::new(priority).unwrap(),
-            advertisement_interval: Duration::from_secs(1),
-            checksum: ChecksumForm::Rfc5798,
-            addresses: vec![Address {
-                interface: "eth0".to_owned(),
-                address: VIRTUAL.parse().unwrap(),
-                prefix_length: 128,
-                label: None,
-                scope: 0,
-            }],
-            virtual_mac: None,
-            others: vec![
-                Address {
-                    interface: "eth2".to_owned(),
-                    address: EXCLUDED.parse().unwrap(),
-                    prefix_length: 128,
-                    label: None,
-                    scope: 0,
-                }
-                .into(),
-            ],
-            max_learned_interval: Duration::from_secs(10),
-            peers: Peers::ANYBODY,
-            preempt: true,
-            preempt_delay: Duration::ZERO,
-            start_delay: Duration::ZERO,
-            down_after: NonZeroU8::MIN,
-            init_grace: Duration::ZERO,
-            authentication: vrrp::Authentication::None,
-            last_sequence: None,
-            announce: AnnounceConfig::default(),
-            tracks: Vec::new(),
-            interfaces: Vec::new(),
+            others: vec![excluded.into()],
+            ..InstanceSetup::example("eth0", &[VIRTUAL.parse().unwrap()])
         };
         let mut setup = Setup::default();
         setup.instances.push(instance);

@@ -5,7 +5,6 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
 use std::thread;
 
 use hostile::Guests;
@@ -27,9 +26,7 @@ pub(crate) fn source_tree() -> PathBuf {
 
 /// The component of a guest that the tests have.
 pub(crate) fn guest(name: &str) -> String {
-    static GUESTS: OnceLock<Guests> = OnceLock::new();
-    let guests = GUESTS.get_or_init(|| Guests::build(scratch()));
-    guests
+    Guests::build(scratch())
         .file(name)
         .to_str()
         .expect("our paths are UTF-8")

@@ -40,8 +40,7 @@ pub(crate) fn engine_config() -> EngineConfig {
 
 /// A guest's component, as its linker wrote it.
 pub(crate) fn wasm(guest: &str) -> Vec<u8> {
-    static GUESTS: OnceLock<Guests> = OnceLock::new();
-    let guests = GUESTS.get_or_init(|| Guests::build(Path::new(env!("CARGO_TARGET_TMPDIR"))));
+    let guests = Guests::build(Path::new(env!("CARGO_TARGET_TMPDIR")));
     let wasm = std::fs::read(guests.file(guest)).expect("the guests were built");
     match guest {
         "early" => import_of_a_later_version(wasm),

@@ -10,8 +10,7 @@ use std::thread;
 use allocation_counter::{AllocationInfo, measure};
 use nix::sched::{CloneFlags, unshare};
 use vrrp::packet::{Advertisement, MULTICAST_IPV4};
-use vrrp::{AnnounceConfig, ChecksumForm, Family, Peers, State, Version, VirtualRouterId};
-use vrrp_linux::netlink::Address;
+use vrrp::{ChecksumForm, Family, State, Version, VirtualRouterId};
 use vrrp_linux::socket::VrrpSocket;
 
 use super::*;
@@ -59,34 +58,11 @@ fn ip(arguments: &[&str]) {
 fn instance(number: u8) -> InstanceSetup {
     InstanceSetup {
         name: format!("VI_{number}"),
-        interface: INTERFACE.to_owned(),
         virtual_router_id: NonZeroU8::new(number).unwrap(),
-        version: Version::V3,
-        priority: NonZeroU8::new(100).unwrap(),
         advertisement_interval: INTERVAL,
-        checksum: ChecksumForm::Rfc5798,
-        addresses: vec![Address {
-            interface: INTERFACE.to_owned(),
-            address: virtual_address(number).into(),
-            prefix_length: 32,
-            label: None,
-            scope: 0,
-        }],
-        virtual_mac: None,
-        others: Vec::new(),
-        max_learned_interval: Duration::from_secs(10),
-        peers: Peers::ANYBODY,
-        preempt: true,
-        preempt_delay: Duration::ZERO,
-        start_delay: Duration::ZERO,
         // A stall of the test is no reason to take over.
         down_after: NonZeroU8::MAX,
-        init_grace: Duration::ZERO,
-        authentication: vrrp::Authentication::None,
-        last_sequence: None,
-        announce: AnnounceConfig::default(),
-        tracks: Vec::new(),
-        interfaces: Vec::new(),
+        ..InstanceSetup::example(INTERFACE, &[virtual_address(number).into()])
     }
 }
 
