@@ -311,15 +311,18 @@ fn a_new_worker(bench: &Bench) {
 }
 
 fn the_bus_restarts(bench: &Bench) {
+    // A run that the last start has woken may be under way: it would lose its answer with the bus.
+    bench.settled("unit");
     bench.systemctl("stop dbus.socket dbus.service");
-    // Nobody can tell.
+    // Nobody can tell: the last verdict holds.
     bench.systemctl("stop watched");
     bench
         .host
         .wait_for_unit(LIMIT, WATCHED, UnitState::Inactive)
         .unwrap();
     let status = bench.settled("unit");
-    assert_eq!(status["checks"]["unit"]["verdict"], "passing", "{status}");
+    assert_eq!(status["checks"]["unit"]["standing"], "up", "{status}");
+    assert_ne!(status["checks"]["unit"]["verdict"], "failing", "{status}");
 
     bench.systemctl("start dbus.socket dbus.service");
     bench.wait_for("the change to be found when the bus is back", |status| {
