@@ -7,6 +7,8 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, bail, ensure};
 use serde_json::Value;
 
+use crate::setup;
+
 /// `cargo ARGS`, by the Cargo that runs us, in the workspace.
 pub(crate) fn cargo(args: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -23,6 +25,19 @@ pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
         .status()
         .with_context(|| format!("cannot run {program}"))?;
     ensure!(status.success(), "{program} ended with {status}");
+    Ok(())
+}
+
+/// Names the daemon that the laboratory is to run, for those who have built it: `vrrp_host_binary` of `lab` looks there.
+pub(crate) const BINARY: &str = "VRRP_HOST_BINARY";
+
+/// Installs what the laboratory needs, and builds the daemon where nobody has: it is beside this program then, where the laboratory looks.
+pub(crate) fn provide_daemon() -> anyhow::Result<()> {
+    setup::run()?;
+    if std::env::var_os(BINARY).is_none() {
+        println!("building vrrp-host; the first time, this takes some minutes");
+        build_daemon(&["--package", "vrrp-host"])?;
+    }
     Ok(())
 }
 

@@ -16,8 +16,7 @@ use fastrand::Rng;
 
 use self::disturbance::Disturbance;
 use self::nodes::Nodes;
-use crate::cargo::build_daemon;
-use crate::setup;
+use crate::cargo::provide_daemon;
 use crate::terminal::Style;
 
 #[derive(Debug, clap::Args)]
@@ -32,9 +31,7 @@ pub(crate) struct Arguments {
 
 /// Disturbs for so long. Fails at the first promise that is not kept.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    setup::run()?;
-    println!("building vrrp-host; the first time, this takes some minutes");
-    build_daemon(&["--package", "vrrp-host"])?;
+    provide_daemon()?;
     let seed = arguments.seed.unwrap_or_else(|| fastrand::u64(..));
     disturb(Duration::from_secs(60 * arguments.minutes), seed)?;
     Ok(ExitCode::SUCCESS)

@@ -1,4 +1,4 @@
-//! `cargo xtask demo | test | bench | chaos | guests | sim | fuzz | docs | setup`: what a newcomer types first.
+//! `cargo xtask demo | test | bench | chaos | soak | guests | sim | fuzz | docs | setup`: what a newcomer types first.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -15,6 +15,7 @@ mod guests;
 mod rules;
 mod setup;
 mod sim;
+mod soak;
 mod terminal;
 mod test;
 
@@ -45,6 +46,8 @@ enum Command {
     Bench(bench::Bench),
     /// Disturb three real hosts for some minutes, and see that one of them has the address.
     Chaos(chaos::Arguments),
+    /// Run two hosts with many instances and checks for half an hour, and see that nothing grows and nothing is late.
+    Soak(soak::Arguments),
     /// Build modules in C, Python and JavaScript, and run them in the daemon.
     Guests,
     /// Simulate many hosts around the protocol core: `--seeds N --from S`, or `--seed S` to read what happens in one.
@@ -79,6 +82,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Test => test::run(),
         Command::Bench(bench) => bench::run(&bench),
         Command::Chaos(arguments) => chaos::run(&arguments),
+        Command::Soak(arguments) => soak::run(&arguments),
         Command::Guests => guests::run().map(|()| ExitCode::SUCCESS),
         Command::Sim { arguments } => sim::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments).map(|()| ExitCode::SUCCESS),

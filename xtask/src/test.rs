@@ -6,12 +6,14 @@ use std::time::Instant;
 
 use anyhow::{Context, ensure};
 
-use crate::cargo::{build_daemon, cargo, run as run_command};
+use crate::cargo::{BINARY, build_daemon, cargo, run as run_command};
 use crate::terminal::Style;
 use crate::{rules, setup};
 
 /// The packages that are built and tested together.
 const WITHOUT_END_TO_END: [&str; 3] = ["--workspace", "--exclude", "e2e"];
+
+const NO_DAEMON: &str = "there is no vrrp-host to test";
 
 pub(crate) fn run() -> anyhow::Result<ExitCode> {
     let mut suite = Suite::default();
@@ -93,13 +95,18 @@ impl Suite {
             run_tests(&mut tests, counts)
         });
         self.step("end-to-end tests", |counts| {
-            let daemon = daemon.context("there is no vrrp-host to test")?;
+            let daemon = daemon.as_ref().context(NO_DAEMON)?;
             let mut tests = cargo(&["test", "--locked", "--package", "e2e", "--no-fail-fast"]);
             // One at a time: they measure, and boot hosts.
-            tests
-                .args(["--", "--test-threads=1"])
-                .env("VRRP_HOST_BINARY", daemon);
+            tests.args(["--", "--test-threads=1"]).env(BINARY, daemon);
             run_tests(&mut tests, counts)
+        });
+        self.step("chaos", |_| {
+            let mut chaos = Command::new(std::env::current_exe()?);
+            chaos
+                .args(["chaos", "--minutes", "2", "--seed", "1"])
+                .env(BINARY, daemon.as_ref().context(NO_DAEMON)?);
+            run_command(&mut chaos)
         });
     }
 

@@ -8,6 +8,7 @@ pub mod checked;
 pub mod contender;
 pub mod daemon;
 pub mod desk;
+pub mod disk;
 pub mod inside;
 pub mod ipv6;
 pub mod keepalived;

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::process::Pid;
+
 use crate::command::command;
 use crate::error::{IoContext, unexpected};
 use crate::host::{CGROUPS, remove_cgroup};
@@ -73,12 +75,8 @@ impl Account {
     /// Fails when the kernel does not say, or one ends meanwhile.
     pub fn memory(&self) -> Result<u64> {
         let of_one = |pid: &str| {
-            let path = format!("/proc/{pid}/smaps_rollup");
-            let rollup = fs::read_to_string(&path).context(|| format!("cannot read {path}"))?;
-            let pss = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));
-            let pss = pss.and_then(|pss| pss.trim().strip_suffix(" kB")?.trim().parse().ok());
-            let kibibytes: u64 = pss.ok_or_else(|| unexpected("a smaps_rollup", &rollup))?;
-            Ok(kibibytes << 10)
+            let known = pid.parse().ok().and_then(Pid::from_raw);
+            memory(known.ok_or_else(|| unexpected("a control group's cgroup.procs", pid))?)
         };
         self.read("cgroup.procs")?.lines().map(of_one).sum()
     }
@@ -87,6 +85,20 @@ impl Account {
         let path = self.group.join(name);
         fs::read_to_string(&path).context(|| format!("cannot read {}", path.display()))
     }
+}
+
+/// The memory of a process: its own, and its part of what it shares with others (PSS), bytes.
+///
+/// # Errors
+///
+/// Fails when the kernel does not say, as of a process that has ended.
+pub fn memory(pid: Pid) -> Result<u64> {
+    let path = format!("/proc/{}/smaps_rollup", pid.as_raw_pid());
+    let rollup = fs::read_to_string(&path).context(|| format!("cannot read {path}"))?;
+    let pss = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));
+    let pss = pss.and_then(|pss| pss.trim().strip_suffix(" kB")?.trim().parse().ok());
+    let kibibytes: u64 = pss.ok_or_else(|| unexpected("a smaps_rollup", &rollup))?;
+    Ok(kibibytes << 10)
 }
 
 impl Drop for Account {

@@ -27,7 +27,7 @@ mod segment;
 mod sweep;
 mod wait;
 
-pub use account::Account;
+pub use account::{Account, memory};
 pub use address_watch::{AddressChange, AddressWatch};
 pub use capture::frame::{
     Advertisement, Arp, Checksum, Frame, Ip, NeighbourAdvertisement, Payload,
