@@ -34,6 +34,8 @@ pub const REQUIREMENTS: &[Requirement] = &[
     require_program("redis-server", "redis-server"),
     require_program("skopeo", "skopeo"),
     require_program("openssl", "openssl"),
+    require_program("nft", "nftables"),
+    require_program("mkfs.ext4", "e2fsprogs"),
 ];
 
 /// What stands between this machine and the laboratory.
