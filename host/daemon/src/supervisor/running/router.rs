@@ -13,7 +13,7 @@ use super::{Event, Supervisor, unix_ms};
 use crate::config::NotifyOn;
 use crate::exit::{Failure, chain};
 use crate::ipc::{
-    FromRouter, GroupChange, InstanceSetup, StartFailure, StateChange, ToRouter, ToWorker,
+    Cause, FromRouter, GroupChange, InstanceSetup, StartFailure, StateChange, ToRouter, ToWorker,
 };
 use crate::supervisor::children::{Child, Ending, FromChild};
 use crate::supervisor::heartbeat::Watch;
@@ -289,6 +289,7 @@ impl Supervisor {
                     before,
                     after: State::Initialize,
                     reason: reason.to_owned(),
+                    cause: Cause::RouterDied,
                     check: None,
                     priority: instance.instance.priority.get(),
                     at_unix_ms: unix_ms(),
