@@ -28,10 +28,13 @@ impl Lateness {
 
     pub(crate) fn status(&self) -> status::Lateness {
         let mut count = 0;
-        let buckets = BOUNDS_US.into_iter().zip(self.0.counts()).map(|(le_us, more)| {
-            count += more;
-            status::Bucket { le_us, count }
-        });
+        let buckets = BOUNDS_US
+            .into_iter()
+            .zip(self.0.counts())
+            .map(|(le_us, more)| {
+                count += more;
+                status::Bucket { le_us, count }
+            });
         status::Lateness {
             buckets: buckets.collect(),
             count: self.0.count(),

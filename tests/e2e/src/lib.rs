@@ -4,10 +4,12 @@
 //! processor time: `cargo test -p e2e -- --test-threads=1`.
 
 pub mod authority;
+pub mod browser;
 pub mod checked;
 pub mod contender;
 pub mod daemon;
 pub mod desk;
+pub mod http;
 pub mod inside;
 pub mod ipv6;
 pub mod keepalived;

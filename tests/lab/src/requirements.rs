@@ -34,6 +34,10 @@ pub const REQUIREMENTS: &[Requirement] = &[
     require_program("redis-server", "redis-server"),
     require_program("skopeo", "skopeo"),
     require_program("openssl", "openssl"),
+    require_program("prometheus", "prometheus"),
+    require_program("promtool", "prometheus"),
+    require_program("chromium", "chromium"),
+    require_program("chromedriver", "chromium-driver"),
 ];
 
 /// What stands between this machine and the laboratory.

@@ -125,9 +125,13 @@ fn suggestion(text: &str) -> String {
     if let Ok(ip) = text.parse::<IpAddr>() {
         return format!("add a port: `\"{}\"`", SocketAddr::new(ip, 9650));
     }
-    let port = text.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+    let port = text
+        .rsplit_once(':')
+        .and_then(|(_, port)| port.parse().ok());
     let port: u16 = port.filter(|port| *port != 0).unwrap_or(9650);
-    format!("write `\"127.0.0.1:{port}\"` for this host alone, `\"0.0.0.0:{port}\"` or `\"[::]:{port}\"` for all of its addresses")
+    format!(
+        "write `\"127.0.0.1:{port}\"` for this host alone, `\"0.0.0.0:{port}\"` or `\"[::]:{port}\"` for all of its addresses"
+    )
 }
 
 /// What others can reach says who is MASTER and what is broken: not to everybody.
@@ -151,7 +155,12 @@ mod tests {
     fn a_token_is_known_whole() {
         let token = Token::new(b"0123456789abcdef").unwrap();
         assert!(token.is(b"0123456789abcdef"));
-        for other in [&b""[..], b"0123456789abcde", b"0123456789abcdef ", b"0123456789abcdeF"] {
+        for other in [
+            &b""[..],
+            b"0123456789abcde",
+            b"0123456789abcdef ",
+            b"0123456789abcdeF",
+        ] {
             assert!(!token.is(other), "{other:?}");
         }
         assert_eq!(format!("{token:?}"), "Token(..)");
@@ -159,7 +168,13 @@ mod tests {
 
     #[test]
     fn a_token_is_neither_short_nor_invisible() {
-        for secret in [&b""[..], b"fifteen-letters", b"with a space in it", b"sixteen-letter\0s", &[b'x'; 257]] {
+        for secret in [
+            &b""[..],
+            b"fifteen-letters",
+            b"with a space in it",
+            b"sixteen-letter\0s",
+            &[b'x'; 257],
+        ] {
             assert_eq!(Token::new(secret), None, "{secret:?}");
         }
         assert!(Token::new(&[b'x'; 256]).is_some());

@@ -34,6 +34,26 @@ pub(crate) enum Cause {
 }
 
 impl Cause {
+    #[cfg(test)]
+    pub(crate) const ALL: [Self; 16] = [
+        Self::Startup,
+        Self::Shutdown,
+        Self::Owner,
+        Self::MasterDown,
+        Self::MasterReleased,
+        Self::Preemption,
+        Self::HigherPriority,
+        Self::Link,
+        Self::Address,
+        Self::Check,
+        Self::Interface,
+        Self::SyncGroup,
+        Self::Late,
+        Self::Command,
+        Self::Reload,
+        Self::RouterDied,
+    ];
+
     /// A stable word for metrics.
     pub(crate) fn word(self) -> &'static str {
         match self {

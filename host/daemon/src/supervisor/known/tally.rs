@@ -18,7 +18,7 @@ pub(crate) const RUN_BOUNDS_US: Bounds = [
 pub(crate) struct Transitions(BTreeMap<(&'static str, Cause), u64>);
 
 impl Transitions {
-    pub(super) fn note(&mut self, after: State, cause: Cause) {
+    pub(in crate::supervisor) fn note(&mut self, after: State, cause: Cause) {
         *self.0.entry((state_word(after), cause)).or_default() += 1;
     }
 
@@ -45,7 +45,7 @@ pub(crate) struct CheckTally {
 }
 
 impl CheckTally {
-    pub(super) fn note(&mut self, report: &WorkerReport) {
+    pub(in crate::supervisor) fn note(&mut self, report: &WorkerReport) {
         let count = match report.outcome {
             Outcome::Passing => &mut self.passing,
             Outcome::Warning => &mut self.warning,
@@ -91,7 +91,7 @@ pub(in crate::supervisor) enum CallEnd<'a> {
 }
 
 impl HookTally {
-    pub(super) fn note(&mut self, end: CallEnd<'_>) {
+    pub(in crate::supervisor) fn note(&mut self, end: CallEnd<'_>) {
         match end {
             CallEnd::Done => self.done += 1,
             CallEnd::Retried(_) => self.retried += 1,

@@ -191,6 +191,7 @@ impl Supervisor {
             }
             AfterCall::Forgotten => {}
         }
+        self.http.changed();
         self.call_next(queue);
     }
 }

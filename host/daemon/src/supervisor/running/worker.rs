@@ -190,6 +190,7 @@ impl Supervisor {
             return;
         };
         if self.known.reported(report) {
+            self.http.changed();
             let verdict = verdict_word(Some(report.outcome));
             match report.outcome {
                 Outcome::Passing => info!("check {name}: {verdict}: {}", report.summary),
