@@ -160,9 +160,10 @@ impl Drop for Browser<'_> {
     fn drop(&mut self) {
         let client = self.client.clone();
         inside(self.host, || {
-            let end = tokio::time::timeout(SCRIPT_MAX, client.close());
-            // The driver ends what is left.
-            let _ = self.runtime.block_on(async { end.await });
+            self.runtime.block_on(async {
+                // The driver ends what is left.
+                let _ = tokio::time::timeout(SCRIPT_MAX, client.close()).await;
+            });
         });
     }
 }

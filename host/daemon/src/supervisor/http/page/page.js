@@ -106,10 +106,10 @@ function showInstances(status) {
     const tracked = Object.entries({ ...instance.tracks, ...instance.interfaces });
     if (tracked.length > 0) {
       const words = tracked.map(([what, track]) => {
-        const weight = track.weight === 0 ? "" : `, ${track.weight > 0 ? "+" : ""}${track.weight}`;
-        return `${what}: ${track.standing}${weight}`;
+        const weight = track.weight === 0 ? "" : ` (${track.weight > 0 ? "+" : "−"}${Math.abs(track.weight)})`;
+        return `${what} ${track.standing}${weight}`;
       });
-      facts.push(["Tracks", words.join("; ")]);
+      facts.push(["Tracks", words.join(", ")]);
     }
     const drained = instance.drained ? badge("drained") : null;
     return card(name, instance, facts, drained);
@@ -238,16 +238,18 @@ function showTimeline() {
   list.forEach((lane, index) => {
     const top = index * laneHeight + (narrow ? 18 : 5);
     const label = draw("text", narrow ? { x: 0, y: top - 5 } : { x: 0, y: top + 13 });
+    if (lane.kind !== "check") label.classList.add("major");
     const most = narrow ? 40 : 20;
     label.textContent = lane.name.length > most ? `${lane.name.slice(0, most - 1)}…` : lane.name;
     const whole = draw("title", {});
     whole.textContent = `${lane.kind} ${lane.name}`;
     label.append(whole);
     svg.append(label, draw("rect", { class: "lane", x: left, y: top, width: width - left, height: bar, rx: 3 }));
-    for (const stretch of stretches(lane, from, to)) {
+    const brief = (one, other) => (other.to - other.from) - (one.to - one.from);
+    for (const stretch of stretches(lane, from, to).sort(brief)) {
       const start = x(stretch.from);
-      // What was over in a moment is what matters: it stays visible.
-      const length = Math.max(2, x(stretch.to) - start);
+      // What was over in a moment is what matters: it stays visible, before what surrounds it.
+      const length = Math.max(3, x(stretch.to) - start);
       const title = draw("title", {});
       title.textContent = `${clock(stretch.from)} – ${clock(stretch.to)}  ${stretch.word}${stretch.why ? `: ${stretch.why}` : ""}`;
       svg.append(draw("rect", { class: tone(stretch.word), x: start, y: top, width: length, height: bar, rx: 2 }, title));
@@ -263,7 +265,7 @@ function showTimeline() {
 
 function showEntries() {
   const latest = model.timeline.entries.slice(-ENTRIES_SHOWN).reverse();
-  byId("entries-panel").hidden = latest.length === 0;
+  byId("entries-section").hidden = latest.length === 0;
   const rows = latest.map((entry) => make("tr", {},
     cell("Time", "time", make("time", { dateTime: new Date(entry.at).toISOString() }, clock(entry.at))),
     cell("What", "", entry.kind === "instance" ? entry.name : `${entry.kind.replace("-", " ")} ${entry.name}`),
