@@ -13,12 +13,13 @@ use crate::cargo::run as run_command;
 /// For the modules, and for the proof that the protocol crate needs no operating system.
 const TARGETS: [&str; 2] = ["wasm32-wasip2", "wasm32-unknown-unknown"];
 /// Of the packages we install, those that would start something on the machine itself.
-const SERVICES: [(&str, &str); 7] = [
+const SERVICES: [(&str, &str); 8] = [
     ("docker-registry", "docker-registry.service"),
     ("haproxy", "haproxy.service"),
     ("keepalived", "keepalived.service"),
     ("nginx-light", "nginx.service"),
     ("postgresql", "postgresql.service"),
+    ("prometheus", "prometheus.service"),
     (
         "prometheus-node-exporter",
         "prometheus-node-exporter.service",

@@ -4,44 +4,42 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::histogram::{Bounds, Histogram};
 use crate::status;
 
 /// Upper bounds of the buckets, in microseconds: from a wake-up on an idle machine to what costs others a takeover.
-const BOUNDS_US: [u64; 11] = [
+pub(crate) const BOUNDS_US: Bounds = [
     10, 25, 50, 100, 250, 500, 1_000, 2_000, 5_000, 10_000, 100_000,
 ];
 
 /// A histogram of the time by which timers were late.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Lateness {
-    /// How many were within each bound and above the one before it; the last count is of those above all of them.
-    counts: [u64; BOUNDS_US.len() + 1],
-    sum: Duration,
-    max: Duration,
-}
+pub(crate) struct Lateness(Histogram);
 
 impl Lateness {
     /// A timer was `late` by this much.
     pub(crate) fn note(&mut self, late: Duration) {
-        let above = BOUNDS_US.partition_point(|bound| Duration::from_micros(*bound) < late);
-        if let Some(count) = self.counts.get_mut(above) {
-            *count += 1;
-        }
-        self.sum += late;
-        self.max = self.max.max(late);
+        self.0.note(&BOUNDS_US, late);
+    }
+
+    pub(crate) fn histogram(&self) -> &Histogram {
+        &self.0
     }
 
     pub(crate) fn status(&self) -> status::Lateness {
         let mut count = 0;
-        let buckets = BOUNDS_US.into_iter().zip(self.counts).map(|(le_us, more)| {
-            count += more;
-            status::Bucket { le_us, count }
-        });
+        let buckets = BOUNDS_US
+            .into_iter()
+            .zip(self.0.counts())
+            .map(|(le_us, more)| {
+                count += more;
+                status::Bucket { le_us, count }
+            });
         status::Lateness {
             buckets: buckets.collect(),
-            count: self.counts.iter().sum(),
-            sum_us: micros(self.sum),
-            max_us: micros(self.max),
+            count: self.0.count(),
+            sum_us: micros(self.0.sum()),
+            max_us: micros(self.0.max()),
         }
     }
 }

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-use procfs::process::Process;
+use procfs::process::{Process, Stat};
 use procfs::{ProcError, ProcResult};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -54,6 +54,12 @@ pub fn find(name: &str) -> io::Result<Vec<ProcessInfo>> {
     }
     found.sort_by_key(|process| process.pid);
     Ok(found)
+}
+
+/// Resident memory of a process in bytes, as far as the kernel has counted it up; nothing when there is no such process.
+pub fn resident_bytes(pid: u32) -> Option<u64> {
+    let process = Process::new(i32::try_from(pid).ok()?).ok()?;
+    Some(resident(&process.stat().ok()?))
 }
 
 /// [`find`] for names that are asked for again and again: while the processes found last still run, `/proc` is not searched.
@@ -229,7 +235,7 @@ impl ProcessInfo {
             pid,
             cmdline: process.cmdline()?,
             started_unix_ms: started_unix_ms(stat.starttime),
-            rss_bytes: stat.rss.saturating_mul(procfs::page_size()),
+            rss_bytes: resident(&stat),
             threads: u32::try_from(stat.num_threads).unwrap_or(0),
             comm: stat.comm,
         }))
@@ -243,6 +249,10 @@ impl ProcessInfo {
             first_argument.as_bytes(),
         )
     }
+}
+
+fn resident(stat: &Stat) -> u64 {
+    stat.rss.saturating_mul(procfs::page_size())
 }
 
 /// `ticks` since boot, suspended time included.

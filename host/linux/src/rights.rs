@@ -133,6 +133,17 @@ pub fn keep_supervising() -> io::Result<()> {
     keep(kept)
 }
 
+/// Gives up every capability for good, and keeps the user.
+///
+/// It works on the calling thread and those it starts later: others of the process keep what they have.
+///
+/// # Errors
+/// When the kernel refuses.
+pub fn give_up_capabilities() -> io::Result<()> {
+    set_no_new_privs(true)?;
+    keep(CapabilitySet::empty())
+}
+
 /// [`drop_privileges`] for any user and its groups. It only makes system calls, so that a process can do it between
 /// fork and exec.
 pub(crate) fn become_unprivileged(user: Uid, group: Gid, groups: &[Gid]) -> io::Result<()> {

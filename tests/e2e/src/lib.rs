@@ -4,11 +4,16 @@
 //! processor time: `cargo test -p e2e -- --test-threads=1`.
 
 pub mod authority;
+pub mod browser;
 pub mod checked;
 pub mod contender;
 pub mod daemon;
 pub mod desk;
+<<<<<<< HEAD
 pub mod disk;
+=======
+pub mod http;
+>>>>>>> http
 pub mod inside;
 pub mod ipv6;
 pub mod keepalived;

@@ -36,6 +36,10 @@ pub const REQUIREMENTS: &[Requirement] = &[
     require_program("openssl", "openssl"),
     require_program("nft", "nftables"),
     require_program("mkfs.ext4", "e2fsprogs"),
+    require_program("prometheus", "prometheus"),
+    require_program("promtool", "prometheus"),
+    require_program("chromium", "chromium"),
+    require_program("chromedriver", "chromium-driver"),
 ];
 
 /// What stands between this machine and the laboratory.

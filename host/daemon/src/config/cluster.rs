@@ -9,6 +9,7 @@ use toml::de::DeTable;
 use vrrp::VirtualRouterId;
 
 use super::group::{self, GroupDraft};
+use super::http::HttpDraft;
 use super::instance::peers::PeersDraft;
 use super::instance::track::{InterfaceDraft, TrackDraft};
 use super::instance::{AddressDraft, InstanceDraft, NotifyDraft, Scenery};
@@ -27,13 +28,14 @@ const ROOT: Keys = Keys {
         "nodes",
         "checks",
         "hooks",
+        "http",
         "instances",
         "sync-groups",
         "modules",
         "router",
         "sandbox",
     ],
-    later: &["http"],
+    later: &[],
 };
 
 const INSTANCE_EXAMPLE: &str = "add at least:\n\
@@ -54,6 +56,7 @@ pub(super) struct Draft {
     pub(super) instances: Vec<InstanceDraft>,
     pub(super) groups: Vec<GroupDraft>,
     keys: Option<Vec<PublicKey>>,
+    http: Option<HttpDraft>,
     router: Option<RouterDraft>,
     sandbox: Option<Sandbox>,
 }
@@ -90,6 +93,7 @@ impl Draft {
             .iter()
             .filter_map(|field| GroupDraft::read(field, &instance_names, scenery))
             .collect();
+        let http = HttpDraft::read(&root, &nodes, scenery.secrets);
         let router = RouterDraft::read(&root, &nodes);
         let mut draft = Self {
             checks: checks
@@ -110,6 +114,7 @@ impl Draft {
             instance_names,
             groups,
             keys: module::read_keys(&root),
+            http,
             router,
             sandbox: Sandbox::read(&root),
         };
@@ -167,6 +172,7 @@ impl Draft {
             instances,
             groups,
             keys,
+            http: self.http?.resolve(node),
             router: self.router?.resolve(node),
             sandbox: self.sandbox?,
         })

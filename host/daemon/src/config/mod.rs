@@ -11,6 +11,7 @@ use toml::de::DeTable;
 mod authentication;
 mod cluster;
 mod group;
+mod http;
 mod inline;
 mod instance;
 mod lint;
@@ -29,6 +30,7 @@ mod syntax;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use http::{Http, Token};
 pub(crate) use inline::Inline;
 pub(crate) use model::{
     Check, Cluster, Group, Hook, Instance, Limits, Module, ModuleSource, Notify, NotifyOn,

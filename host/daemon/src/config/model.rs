@@ -10,6 +10,7 @@ use std::time::Duration;
 use vrrp_linux::netlink::{Address, Route, Rule};
 use vrrp_sandbox::{EngineKind, ModuleRole};
 
+use super::http::Http;
 use super::router::Router;
 use crate::store::{Digest, PublicKey, Reference};
 
@@ -30,6 +31,8 @@ pub(crate) struct Cluster {
     pub(crate) groups: Vec<Group>,
     /// `[modules]`: who may sign modules from a registry; anybody or nobody when empty.
     pub(crate) keys: Vec<PublicKey>,
+    /// Where metrics and the status page are served; nowhere when left out.
+    pub(crate) http: Option<Http>,
     /// How the process that speaks VRRP runs.
     pub(crate) router: Router,
     /// How modules are run.

@@ -10,6 +10,7 @@ use rustix::process::geteuid;
 use vrrp::{Key, Password};
 use zeroize::Zeroizing;
 
+use super::http::Token;
 use super::reader::Field;
 
 /// Where the secrets of a cluster.toml are looked for.
@@ -53,6 +54,23 @@ impl SecretFiles<'_> {
                 None
             }
         }
+    }
+
+    /// The token in the file that a value names; what is wrong with it is reported at the value.
+    pub(super) fn token(self, field: &Field<'_>) -> Option<Token> {
+        let path = field.string("/etc/vrrp-host/http.token")?;
+        let bytes = self.read(field, path, make_key)?;
+        let token = Token::new(bytes.trim_ascii());
+        if token.is_none() {
+            let (least, most) = Token::LENGTH.into_inner();
+            field.error(
+                format!(
+                    "{path} has no token: that is {least} to {most} visible ASCII characters in one line"
+                ),
+                format!("make another one: {}", make_key(path)),
+            );
+        }
+        token
     }
 
     /// The password in the file that a value names; what is wrong with it is reported at the value.

@@ -200,6 +200,7 @@ fn what_is_left_out_has_the_documented_default() {
 
 #[test]
 fn every_key_is_read() {
+    guard_secrets();
     let path = folder("valid").join("every-key.toml");
     let cluster = parse(
         &path,
@@ -250,6 +251,9 @@ fn every_key_is_read() {
 
     assert_eq!(cluster.sandbox.engine, EngineKind::Pulley);
     assert_eq!(cluster.router.cpus, [0, 2]);
+    let http = cluster.http.as_ref().unwrap();
+    assert_eq!(http.listen.to_string(), "0.0.0.0:9650");
+    assert!(http.token.is_some());
 
     let [four, two] = &cluster.instances[..] else {
         panic!("two instances");

@@ -6,12 +6,14 @@
 //! there is no versioning.
 
 mod authentication;
+mod cause;
 mod channel;
 mod core;
 mod passed;
 mod router;
 mod worker;
 
+pub(crate) use cause::Cause;
 pub(crate) use channel::{AsyncChannel, Channel, Outbox, RecvError, inherited, pair};
 pub(crate) use passed::Passed;
 pub(crate) use router::{

@@ -9,6 +9,7 @@ use vrrp::VirtualRouterId;
 use vrrp_linux::netlink::{Address, Object};
 
 use super::authentication;
+use super::cause::Cause;
 use super::core::{
     AnnounceConfigDef, ChecksumFormDef, CommandDef, OnErrorDef, OnFailDef, OutcomeDef, PeersDef,
     StandingDef, StateDef, VersionDef,
@@ -277,6 +278,7 @@ pub(crate) struct StateChange {
     pub(crate) after: vrrp::State,
     /// A sentence without the check's own words; the supervisor adds those.
     pub(crate) reason: String,
+    pub(crate) cause: Cause,
     /// The check behind it, when there is one.
     pub(crate) check: Option<u32>,
     pub(crate) priority: u8,

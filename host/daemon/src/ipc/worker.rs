@@ -52,7 +52,12 @@ pub(crate) enum FromWorker {
     /// A run of a check ended.
     Report(WorkerReport),
     /// A call of a hook ended.
-    HookDone { call: u64, outcome: HookOutcome },
+    HookDone {
+        call: u64,
+        outcome: HookOutcome,
+        /// Host calls that no grant allowed.
+        denied: u32,
+    },
     /// A privileged act is asked for.
     Broker {
         request: u64,
@@ -115,6 +120,8 @@ pub(crate) struct WorkerReport {
     pub(crate) facts: Vec<(String, String)>,
     pub(crate) wall: Duration,
     pub(crate) cpu: Duration,
+    /// Host calls that no grant allowed.
+    pub(crate) denied: u32,
 }
 
 /// A call of a hook.

@@ -3,6 +3,7 @@
 use vrrp::{CheckId, Command, Difference, Family, InstanceId, InterfaceId, Reason};
 
 use super::setup::Setup;
+use crate::ipc::Cause;
 
 /// One sentence without a full stop.
 pub(super) fn describe(reason: Reason, instance: InstanceId, setup: &Setup) -> String {
@@ -55,6 +56,30 @@ pub(super) fn describe(reason: Reason, instance: InstanceId, setup: &Setup) -> S
         Reason::Command(Command::Undrain) => "no longer drained".to_owned(),
         Reason::Command(Command::Release) => "released by command".to_owned(),
         Reason::Reconfigured => "the configuration changed".to_owned(),
+    }
+}
+
+/// What kind of reason it is.
+pub(super) fn cause(reason: Reason) -> Cause {
+    match reason {
+        Reason::Startup => Cause::Startup,
+        Reason::Shutdown => Cause::Shutdown,
+        Reason::Owner => Cause::Owner,
+        Reason::ActiveDown(_) => Cause::MasterDown,
+        Reason::ActiveReleased(_) => Cause::MasterReleased,
+        Reason::Preempting { .. } => Cause::Preemption,
+        Reason::HigherPriority { .. } => Cause::HigherPriority,
+        Reason::LinkDown | Reason::LinkUp => Cause::Link,
+        Reason::NoPrimaryAddress | Reason::PrimaryAddress => Cause::Address,
+        Reason::CheckDown(_)
+        | Reason::CheckUp(_)
+        | Reason::CheckUnknown(_)
+        | Reason::CheckWeight(_) => Cause::Check,
+        Reason::InterfaceDown(_) | Reason::InterfaceUp(_) => Cause::Interface,
+        Reason::SyncGroup(_) => Cause::SyncGroup,
+        Reason::Late(_) => Cause::Late,
+        Reason::Command(_) => Cause::Command,
+        Reason::Reconfigured => Cause::Reload,
     }
 }
 

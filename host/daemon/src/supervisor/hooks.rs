@@ -138,6 +138,12 @@ impl Queues {
         Some(queue.running.as_ref()?.call.sequence)
     }
 
+    /// The number of the hook that `call`, which is under way, is of.
+    pub(super) fn hook_of(&self, call: u64) -> Option<u32> {
+        let queue = self.queues.get(self.queue_of(call)?)?;
+        Some(queue.running.as_ref()?.call.hook)
+    }
+
     /// Takes in how a call ended.
     pub(super) fn ended(&mut self, call: u64, outcome: HookOutcome) -> AfterCall {
         let Some(queue) = self.queue_of(call) else {

@@ -1,6 +1,7 @@
 //! What the supervisor knows of instances, checks and hooks: for `status`, the log and the hooks.
 
 mod authentication;
+pub(super) mod tally;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -8,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use vrrp::{Family, OnFail, Outcome, Standing, State};
 use vrrp_linux::netlink::{Address, Route, Rule};
 
+use self::tally::{CallEnd, CheckTally, HookTally, Tallies, Transitions};
 use super::setup::{InstancePlan, Setup};
 use crate::ipc::{CheckProgress, GroupChange, InstanceStatus, StateChange, WorkerReport};
 use crate::lateness::Lateness;
@@ -32,6 +34,7 @@ pub(super) struct Instance {
     reason: String,
     /// The router's last answer.
     detail: Option<InstanceStatus>,
+    transitions: Transitions,
 }
 
 #[derive(Debug)]
@@ -49,8 +52,7 @@ pub(super) struct Check {
     pub(super) standing: Option<Standing>,
     /// As of the router's last answer.
     pub(super) progress: Option<CheckProgress>,
-    runs: u64,
-    errors: u64,
+    tally: CheckTally,
     last_run: Duration,
     last_cpu: Duration,
     facts: Vec<(String, String)>,
@@ -58,9 +60,7 @@ pub(super) struct Check {
 
 #[derive(Debug, Default)]
 pub(super) struct Hook {
-    pub(super) runs: u64,
-    pub(super) errors: u64,
-    pub(super) superseded: u64,
+    pub(super) tally: HookTally,
     last: Option<LastCall>,
 }
 
@@ -85,6 +85,7 @@ impl Known {
                     since: SystemTime::now(),
                     reason: "vrrp-host started".to_owned(),
                     detail: None,
+                    transitions: Transitions::default(),
                 })
                 .collect(),
             groups: setup
@@ -155,14 +156,11 @@ impl Known {
         else {
             return false;
         };
-        check.runs += 1;
+        check.tally.note(report);
         check.last_run = report.wall;
         check.last_cpu = report.cpu;
         check.summary.clone_from(&report.summary);
         check.facts.clone_from(&report.facts);
-        if report.outcome == Outcome::Error {
-            check.errors += 1;
-        }
         let changed = check.outcome != Some(report.outcome);
         if changed {
             check.outcome = Some(report.outcome);
@@ -176,6 +174,7 @@ impl Known {
         if let Some(instance) =
             position(change.instance).and_then(|index| self.instances.get_mut(index))
         {
+            instance.transitions.note(change.after, change.cause);
             instance.state = change.after;
             instance.since = UNIX_EPOCH + Duration::from_millis(change.at_unix_ms);
             reason.clone_into(&mut instance.reason);
@@ -205,15 +204,18 @@ impl Known {
         &mut self,
         hook: usize,
         (subject, sequence): (&str, u64),
-        error: Option<&str>,
+        end: CallEnd<'_>,
     ) {
         if let Some(hook) = self.hooks.get_mut(hook) {
-            hook.runs += 1;
-            hook.errors += u64::from(error.is_some());
+            hook.tally.note(end);
+            let result = match end {
+                CallEnd::Done => "done",
+                CallEnd::Retried(error) | CallEnd::Failed(error) => error,
+            };
             hook.last = Some(LastCall {
                 subject: subject.to_owned(),
                 sequence,
-                result: error.unwrap_or("done").to_owned(),
+                result: result.to_owned(),
                 at: SystemTime::now(),
             });
         }
@@ -263,6 +265,25 @@ impl Known {
                 .enumerate()
                 .map(|(index, (hook, known))| (hook.name.clone(), known.status(pending(index))))
                 .collect(),
+        }
+    }
+
+    /// Everything that is counted beside it.
+    pub(super) fn tallies(&self, setup: &Setup) -> Tallies {
+        let instances = setup.instances.iter().zip(&self.instances);
+        let checks = setup.checks.iter().zip(&self.checks);
+        let hooks = setup.hooks.iter().zip(&self.hooks);
+        Tallies {
+            instances: instances
+                .map(|(plan, known)| (plan.instance.name.clone(), known.transitions.clone()))
+                .collect(),
+            checks: checks
+                .map(|(check, known)| (check.name.clone(), known.tally.clone()))
+                .collect(),
+            hooks: hooks
+                .map(|(hook, known)| (hook.name.clone(), known.tally.clone()))
+                .collect(),
+            lateness: self.lateness.histogram().clone(),
         }
     }
 
@@ -396,8 +417,8 @@ impl Check {
                 count: progress.count,
                 needed: progress.needed,
             }),
-            runs: self.runs,
-            errors: self.errors,
+            runs: self.tally.runs(),
+            errors: self.tally.error,
             last_run_us: u64::try_from(self.last_run.as_micros()).unwrap_or(u64::MAX),
             last_cpu_us: u64::try_from(self.last_cpu.as_micros()).unwrap_or(u64::MAX),
             facts: self.facts.iter().cloned().collect(),
@@ -408,9 +429,9 @@ impl Check {
 impl Hook {
     fn status(&self, pending: usize) -> status::Hook {
         status::Hook {
-            runs: self.runs,
-            errors: self.errors,
-            superseded: self.superseded,
+            runs: self.tally.runs(),
+            errors: self.tally.errors(),
+            superseded: self.tally.superseded,
             pending,
             last_result: self.last.as_ref().map(|last| last.result.clone()),
             last_at: self.last.as_ref().map(|last| timestamp(last.at)),

@@ -13,6 +13,7 @@ mod guardian;
 mod heartbeat;
 mod hooks;
 mod host;
+mod http;
 mod identities;
 mod known;
 mod manager;
@@ -37,6 +38,7 @@ use crate::cli::Options;
 use crate::exit::Failure;
 use crate::logging;
 use host::Rights;
+use http::Http;
 use prepare::Checked;
 use running::{Event, Supervisor};
 use setup::Setup;
@@ -51,16 +53,30 @@ const EVENTS_MAX: usize = 1024;
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let checked = read(options)?;
     host::check(&checked)?;
+    let http = bind_http(&checked)?;
     let rights = Rights::reduce(&checked)?;
     let _log = logging::start(options.log_format);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(Failure::internal)?;
-    runtime.block_on(run_checked(options, rights, checked))
+    runtime.block_on(run_checked(options, rights, checked, http))
 }
 
-async fn run_checked(options: &Options, rights: Rights, checked: Checked) -> Result<(), Failure> {
+/// A port may take rights that are given up later, and another program may have it.
+fn bind_http(checked: &Checked) -> Result<Option<http::Bound>, Failure> {
+    let cluster = &checked.cluster;
+    let config = cluster.http.as_ref();
+    let bound = config.map(|config| http::bind(config, &checked.source, &cluster.node));
+    bound.transpose()
+}
+
+async fn run_checked(
+    options: &Options,
+    rights: Rights,
+    checked: Checked,
+    http: Option<http::Bound>,
+) -> Result<(), Failure> {
     for line in checked.warnings.lines() {
         tracing::warn!("{line}");
     }
@@ -71,8 +87,10 @@ async fn run_checked(options: &Options, rights: Rights, checked: Checked) -> Res
     let setup = Setup::for_node(&checked.cluster);
     prepare::check_virtual_macs(&checked.source, &setup).await?;
     let keys = prepare::compile_modules(options, &checked.source, &setup).await?;
+    let http = Http::start(http, events.clone())?;
+    let queue = (events, receiver);
     let mut supervisor =
-        Supervisor::start(options, rights, checked, setup, keys, events, receiver).await?;
+        Supervisor::start(options, rights, checked, setup, keys, http, queue).await?;
     info!("node {}: ready", supervisor.node());
     manager::ready();
     supervisor.run().await;

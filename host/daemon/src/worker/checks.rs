@@ -130,7 +130,9 @@ impl RunningCheck {
     }
 
     fn report(&self, report: RunReport) -> WorkerReport {
-        let Usage { wall, cpu, .. } = report.usage;
+        let Usage {
+            wall, cpu, denied, ..
+        } = report.usage;
         let (outcome, weight, summary, facts) = match report.outcome {
             Ok(Observation {
                 verdict,
@@ -159,6 +161,7 @@ impl RunningCheck {
             facts,
             wall,
             cpu,
+            denied,
         }
     }
 }

@@ -221,10 +221,11 @@ impl Place {
     }
 }
 
-/// Calls a hook with a deadline.
-pub(super) async fn call_hook(hook: Option<&HookModule>, call: CallHook) -> HookOutcome {
+/// Calls a hook with a deadline. Beside how it ended comes how many of its calls no grant allowed.
+pub(super) async fn call_hook(hook: Option<&HookModule>, call: CallHook) -> (HookOutcome, u32) {
     let Some(hook) = hook else {
-        return HookOutcome::Permanent("the hook is not loaded".to_owned());
+        let outcome = HookOutcome::Permanent("the hook is not loaded".to_owned());
+        return (outcome, 0);
     };
     let transition = Transition {
         instance: call.instance,
@@ -238,12 +239,14 @@ pub(super) async fn call_hook(hook: Option<&HookModule>, call: CallHook) -> Hook
         sequence: call.sequence,
         at_unix_ms: call.at_unix_ms,
     };
-    match hook.notify(transition).await {
+    let report = hook.report(transition).await;
+    let outcome = match report.outcome {
         Ok(()) => HookOutcome::Done,
         Err(HookError::Retry(message)) => HookOutcome::Retry(message),
         Err(HookError::Permanent(message)) => HookOutcome::Permanent(message),
         Err(HookError::Module(error)) => HookOutcome::Permanent(error.to_string()),
-    }
+    };
+    (outcome, report.usage.denied)
 }
 
 /// What the broker may do for a module: what the file lists or, for a module of ours, what its config needs.

@@ -214,11 +214,12 @@ impl Worker {
         let outgoing = self.outgoing.clone();
         tokio::task::spawn_local(async move {
             let number = call.call;
-            let outcome = load::call_hook(hook.as_deref(), call).await;
+            let (outcome, denied) = load::call_hook(hook.as_deref(), call).await;
             // Without a receiver the worker itself is ending.
             let _ = outgoing.send(FromWorker::HookDone {
                 call: number,
                 outcome,
+                denied,
             });
         });
     }

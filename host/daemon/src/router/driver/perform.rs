@@ -47,6 +47,7 @@ impl Driver {
                     before: transition.before,
                     after: transition.after,
                     reason: reason::describe(transition.reason, transition.instance, &self.setup),
+                    cause: reason::cause(transition.reason),
                     check: reason::check_of(transition.reason, &self.setup),
                     priority: transition.priority,
                     at_unix_ms: unix_ms(),

@@ -10,6 +10,7 @@ use crate::config::NotifyOn;
 use crate::ipc::{CallHook, HookOutcome, ToWorker};
 use crate::supervisor::hooks::AfterCall;
 use crate::supervisor::known::position;
+use crate::supervisor::known::tally::CallEnd;
 
 /// Beyond its own deadline, how long a hook's answer is waited for.
 const HOOK_SLACK: Duration = Duration::from_secs(5);
@@ -92,7 +93,7 @@ impl Supervisor {
         let every = |hook: usize| hooks.get(hook).is_some_and(|hook| hook.every);
         for hook in self.hooks.enqueue(queue, plan, on, every, template) {
             if let Some(known) = self.known.hooks.get_mut(hook) {
-                known.superseded += 1;
+                known.tally.superseded += 1;
             }
         }
         self.call_next(queue);
@@ -136,6 +137,15 @@ impl Supervisor {
         }
     }
 
+    /// A worker says how a call ended; `denied` of what it asked for was not granted.
+    pub(super) fn hook_done(&mut self, call: u64, outcome: HookOutcome, denied: u32) {
+        let hook = self.hooks.hook_of(call).and_then(position);
+        if let Some(known) = hook.and_then(|hook| self.known.hooks.get_mut(hook)) {
+            known.tally.denied += u64::from(denied);
+        }
+        self.hook_ended(call, outcome);
+    }
+
     pub(super) fn hook_ended(&mut self, call: u64, outcome: HookOutcome) {
         let Some(queue) = self.hooks.queue_of(call) else {
             return;
@@ -151,7 +161,7 @@ impl Supervisor {
         match self.hooks.ended(call, outcome) {
             AfterCall::Done { hook } => {
                 info!("{name}: hook {} done", hook_name(hook));
-                self.known.hook_ended(hook, transition, None);
+                self.known.hook_ended(hook, transition, CallEnd::Done);
             }
             AfterCall::Failed {
                 hook,
@@ -163,7 +173,8 @@ impl Supervisor {
                     "{name}: hook {} failed: {message}",
                     hook_name(hook)
                 );
-                self.known.hook_ended(hook, transition, Some(&message));
+                self.known
+                    .hook_ended(hook, transition, CallEnd::Failed(&message));
             }
             AfterCall::RetryAfter {
                 hook,
@@ -174,11 +185,13 @@ impl Supervisor {
                     "{name}: hook {} again in {delay:?}: {message}",
                     hook_name(hook)
                 );
-                self.known.hook_ended(hook, transition, Some(&message));
+                self.known
+                    .hook_ended(hook, transition, CallEnd::Retried(&message));
                 self.later(delay, Event::HookRetry { queue });
             }
             AfterCall::Forgotten => {}
         }
+        self.http.changed();
         self.call_next(queue);
     }
 }

@@ -25,6 +25,7 @@ use super::guardian::{self, Guardian};
 use super::heartbeat::Watch;
 use super::hooks::Queues;
 use super::host::Rights;
+use super::http::{Http, Snapshot};
 use super::identities::Identities;
 use super::known::{Known, position};
 use super::manager;
@@ -58,6 +59,8 @@ pub(super) enum Event {
     Router(u32, FromChild<FromRouter>),
     Worker(u32, FromChild<FromWorker>),
     Control(Request, oneshot::Sender<Response>),
+    /// Everything that is shown over HTTP is asked for.
+    Snapshot(oneshot::Sender<Snapshot>),
     BrokerDone {
         generation: u32,
         request: u64,
@@ -141,8 +144,11 @@ pub(super) struct Supervisor {
     drained: BTreeSet<u32>,
     /// Who waits for the router's status.
     status_waiters: Vec<oneshot::Sender<Response>>,
+    /// Who waits for the same to show it over HTTP.
+    snapshot_waiters: Vec<oneshot::Sender<Snapshot>>,
     /// Answers to such waiters so far.
     statuses_answered: u64,
+    http: Http,
     events: mpsc::Sender<Event>,
     receiver: mpsc::Receiver<Event>,
 }
@@ -187,8 +193,8 @@ impl Supervisor {
         checked: Checked,
         setup: Setup,
         keys: Vec<String>,
-        events: mpsc::Sender<Event>,
-        receiver: mpsc::Receiver<Event>,
+        http: Http,
+        (events, receiver): (mpsc::Sender<Event>, mpsc::Receiver<Event>),
     ) -> Result<Self, Failure> {
         let mut supervisor = Self {
             options: options.clone(),
@@ -213,7 +219,9 @@ impl Supervisor {
             watches: None,
             drained: BTreeSet::new(),
             status_waiters: Vec::new(),
+            snapshot_waiters: Vec::new(),
             statuses_answered: 0,
+            http,
             setup,
             events,
             receiver,
@@ -313,6 +321,10 @@ impl Supervisor {
             }
             Event::ReloadDeadline { number } => self.reload_deadline(number),
             Event::Control(request, answer) => self.asked(request, answer),
+            Event::Snapshot(answer) => {
+                self.snapshot_waiters.push(answer);
+                self.ask_for_status();
+            }
             Event::BrokerDone {
                 generation,
                 request,

@@ -17,7 +17,7 @@ use crate::supervisor::control::Response;
 use crate::supervisor::known::{Known, position};
 use crate::supervisor::prepare::{self, Checked};
 use crate::supervisor::setup::{Setup, instance_setup};
-use crate::supervisor::{hooks, host, manager};
+use crate::supervisor::{hooks, host, http, manager};
 
 /// How long everything may take; modules compile in some seconds.
 const DEADLINE: Duration = Duration::from_secs(120);
@@ -29,6 +29,7 @@ pub(super) struct Reload {
     checked: Checked,
     setup: Setup,
     step: Step,
+    http: http::Next,
     /// Who asked, when it was through the control socket.
     answer: Option<oneshot::Sender<Response>>,
 }
@@ -82,6 +83,11 @@ impl Supervisor {
             );
             return refuse(answer, message);
         }
+        let config = checked.cluster.http.as_ref();
+        let http = match self.http.prepare(config, &checked.source, &self.node) {
+            Ok(http) => http,
+            Err(failure) => return refuse(answer, failure.to_string()),
+        };
         for line in checked.warnings.lines() {
             warn!("{line}");
         }
@@ -104,6 +110,7 @@ impl Supervisor {
             checked,
             setup,
             step: Step::Compiling,
+            http,
             answer,
         });
     }
@@ -229,6 +236,7 @@ impl Supervisor {
             checked,
             setup,
             step: Step::Routing(worker, broker),
+            http,
             answer,
             ..
         }) = self.reload.take()
@@ -251,6 +259,8 @@ impl Supervisor {
         self.setup = setup;
         self.update_firewall();
         self.source = checked.source;
+        self.http.go_over(http);
+        self.http.changed();
         self.keys = worker.keys;
         self.replace_worker(worker.child, worker.generation, broker);
         info!("reloaded {}", self.source.path().display());

@@ -13,10 +13,11 @@ use super::{Event, Supervisor, unix_ms};
 use crate::config::NotifyOn;
 use crate::exit::{Failure, chain};
 use crate::ipc::{
-    FromRouter, GroupChange, InstanceSetup, StartFailure, StateChange, ToRouter, ToWorker,
+    Cause, FromRouter, GroupChange, InstanceSetup, StartFailure, StateChange, ToRouter, ToWorker,
 };
 use crate::supervisor::children::{Child, Ending, FromChild};
 use crate::supervisor::heartbeat::Watch;
+use crate::supervisor::http::{Entry, Kind};
 use crate::supervisor::known::{position, standing_word};
 use crate::supervisor::setup::{Setup, check_setup, group_setup};
 
@@ -146,6 +147,14 @@ impl Supervisor {
                     return;
                 };
                 known.standing = Some(change.after);
+                self.http.note(Entry {
+                    at: unix_ms(),
+                    kind: Kind::Check,
+                    name: setup.name.clone(),
+                    before: standing_word(Some(change.before)).to_owned(),
+                    after: standing_word(Some(change.after)).to_owned(),
+                    reason: known.summary.clone(),
+                });
                 info!(
                     "check {}: {} -> {}",
                     setup.name,
@@ -195,6 +204,7 @@ impl Supervisor {
             change.after
         );
         self.known.changed(change, &reason);
+        self.http.note(entry(name.clone(), change, &reason));
         self.tell_worker(ToWorker::State {
             instance: name,
             state: change.after,
@@ -224,6 +234,14 @@ impl Supervisor {
             return;
         };
         self.known.group_changed(group, change, &reason);
+        self.http.note(Entry {
+            at: change.at_unix_ms,
+            kind: Kind::SyncGroup,
+            name,
+            before: change.before.to_string(),
+            after: change.after.to_string(),
+            reason: reason.clone(),
+        });
         let Some(on) = notify_on(change.after) else {
             return;
         };
@@ -289,6 +307,7 @@ impl Supervisor {
                     before,
                     after: State::Initialize,
                     reason: reason.to_owned(),
+                    cause: Cause::RouterDied,
                     check: None,
                     priority: instance.instance.priority.get(),
                     at_unix_ms: unix_ms(),
@@ -300,6 +319,8 @@ impl Supervisor {
                     State::Initialize
                 );
                 self.known.changed(&change, reason);
+                let name = instance.instance.name.clone();
+                self.http.note(entry(name, &change, reason));
             }
         }
         let delay = self.router.next_delay();
@@ -318,6 +339,18 @@ impl Supervisor {
         if let Some(router) = &self.router.child {
             router.send(message);
         }
+    }
+}
+
+/// A transition of an instance in the timeline.
+fn entry(name: String, change: &StateChange, reason: &str) -> Entry {
+    Entry {
+        at: change.at_unix_ms,
+        kind: Kind::Instance,
+        name,
+        before: change.before.to_string(),
+        after: change.after.to_string(),
+        reason: reason.to_owned(),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::ipc::ToRouter;
 use crate::status::Processes;
 use crate::supervisor::children::Child;
 use crate::supervisor::control::{InstanceCommand, Request, Response};
+use crate::supervisor::http::Snapshot;
 
 /// How long `status` waits for the router.
 const STATUS_TIMEOUT: Duration = Duration::from_secs(1);
@@ -19,19 +20,24 @@ impl Supervisor {
         match request {
             Request::Status => {
                 self.status_waiters.push(answer);
-                if self.router.child.is_none() {
-                    self.answer_status();
-                } else {
-                    self.tell_router(ToRouter::Status);
-                    let answered = self.statuses_answered;
-                    self.later(STATUS_TIMEOUT, Event::StatusDeadline { answered });
-                }
+                self.ask_for_status();
             }
             Request::Reload => self.reload(Some(answer)),
             Request::Command { names, command } => {
                 // A client that went away needs no answer.
                 let _ = answer.send(self.command(&names, command));
             }
+        }
+    }
+
+    /// Has those who wait for a status answered, soon.
+    pub(super) fn ask_for_status(&mut self) {
+        if self.router.child.is_none() {
+            self.answer_status();
+        } else {
+            self.tell_router(ToRouter::Status);
+            let answered = self.statuses_answered;
+            self.later(STATUS_TIMEOUT, Event::StatusDeadline { answered });
         }
     }
 
@@ -101,7 +107,7 @@ impl Supervisor {
     }
 
     pub(super) fn answer_status(&mut self) {
-        if self.status_waiters.is_empty() {
+        if self.status_waiters.is_empty() && self.snapshot_waiters.is_empty() {
             return;
         }
         self.statuses_answered += 1;
@@ -118,6 +124,11 @@ impl Supervisor {
         for waiter in self.status_waiters.drain(..) {
             // A client that went away needs no answer.
             let _ = waiter.send(Response::Status(Box::new(status.clone())));
+        }
+        for waiter in self.snapshot_waiters.drain(..) {
+            let tallies = self.known.tallies(&self.setup);
+            let snapshot = Snapshot::new(status.clone(), tallies, self.setup.nodes.clone());
+            let _ = waiter.send(snapshot);
         }
     }
 }

@@ -94,7 +94,11 @@ impl Supervisor {
                 self.start_worker();
             }
             FromWorker::Report(report) => self.reported(&report),
-            FromWorker::HookDone { call, outcome } => self.hook_ended(call, outcome),
+            FromWorker::HookDone {
+                call,
+                outcome,
+                denied,
+            } => self.hook_done(call, outcome, denied),
             FromWorker::Broker {
                 request,
                 on_behalf_of,
@@ -143,8 +147,12 @@ impl Supervisor {
             return;
         };
         match event {
-            FromChild::Message(FromWorker::HookDone { call, outcome }) => {
-                self.hook_ended(call, outcome);
+            FromChild::Message(FromWorker::HookDone {
+                call,
+                outcome,
+                denied,
+            }) => {
+                self.hook_done(call, outcome, denied);
                 self.retire();
             }
             FromChild::Message(FromWorker::Broker {
@@ -182,6 +190,7 @@ impl Supervisor {
             return;
         };
         if self.known.reported(report) {
+            self.http.changed();
             let verdict = verdict_word(Some(report.outcome));
             match report.outcome {
                 Outcome::Passing => info!("check {name}: {verdict}: {}", report.summary),
@@ -252,6 +261,7 @@ impl Supervisor {
                 facts: Vec::new(),
                 wall: Duration::ZERO,
                 cpu: Duration::ZERO,
+                denied: 0,
             });
         }
         for call in self.hooks.running() {
