@@ -12,6 +12,7 @@ mod lateness;
 mod logging;
 mod modules;
 mod router;
+mod simulate;
 mod status;
 mod store;
 mod supervisor;
