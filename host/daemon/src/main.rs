@@ -13,6 +13,7 @@ mod lateness;
 mod logging;
 mod modules;
 mod router;
+mod simulate;
 mod status;
 mod store;
 mod supervisor;

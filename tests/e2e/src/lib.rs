@@ -9,11 +9,8 @@ pub mod checked;
 pub mod contender;
 pub mod daemon;
 pub mod desk;
-<<<<<<< HEAD
 pub mod disk;
-=======
 pub mod http;
->>>>>>> http
 pub mod inside;
 pub mod ipv6;
 pub mod keepalived;

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
+use super::name_file;
 use crate::cli::Options;
 use crate::exit::Failure;
 use crate::supervisor;
@@ -12,21 +13,11 @@ use crate::supervisor;
 /// # Errors
 /// With every error at once.
 pub(crate) fn check_config(options: &Options, file: Option<&Path>) -> Result<(), Failure> {
-    let mut options = options.clone();
-    match (file, &options.config) {
-        (Some(_), Some(_)) => {
-            return Err(Failure::usage(
-                "name the file once: check-config cluster.toml",
-            ));
-        }
-        (Some(file), None) => options.config = Some(file.to_owned()),
-        (None, Some(_)) => {}
-        (None, None) => {
-            return Err(Failure::usage(
-                "which file? vrrp-host check-config cluster.toml",
-            ));
-        }
-    }
+    let file = name_file(options, file, "check-config")?;
+    let options = Options {
+        config: Some(file.clone()),
+        ..options.clone()
+    };
     let checked = supervisor::read(&options)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -39,7 +30,7 @@ pub(crate) fn check_config(options: &Options, file: Option<&Path>) -> Result<(),
     let _ = writeln!(
         stdout,
         "{}: {} nodes, {} instances, {} checks, {} hooks: no errors",
-        options.config.unwrap_or_default().display(),
+        file.display(),
         cluster.nodes.len().max(1),
         cluster.instances.len(),
         cluster.checks.len(),

@@ -4,7 +4,9 @@ mod ask;
 mod check_config;
 mod instances;
 pub(crate) mod module;
+mod progress;
 mod reload;
+pub(crate) mod simulate;
 mod status;
 
 pub(crate) use check_config::check_config;
@@ -13,8 +15,27 @@ pub(crate) use reload::reload;
 pub(crate) use status::status;
 
 use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
+use crate::cli::Options;
 use crate::exit::Failure;
+
+/// The file that a command is about, which stands after it or after `--config`.
+///
+/// # Errors
+/// When it is named twice or not at all.
+fn name_file(options: &Options, file: Option<&Path>, command: &str) -> Result<PathBuf, Failure> {
+    match (file, &options.config) {
+        (Some(_), Some(_)) => Err(Failure::usage(format!(
+            "name the file once: {command} cluster.toml"
+        ))),
+        (Some(file), None) => Ok(file.to_owned()),
+        (None, Some(file)) => Ok(file.clone()),
+        (None, None) => Err(Failure::usage(format!(
+            "which file? vrrp-host {command} cluster.toml"
+        ))),
+    }
+}
 
 /// The answer of a command, on stdout.
 ///

@@ -66,6 +66,11 @@ pub(super) fn read_keys(document: &Spanned<DeTable<'_>>, sink: &Sink) -> Option<
     module::read_keys(&Table::root(sink, document, ROOT))
 }
 
+/// `[nodes]` alone, as far as it can be read.
+pub(super) fn read_nodes(document: &Spanned<DeTable<'_>>) -> Nodes {
+    Nodes::read(&Table::root(&Sink::default(), document, ROOT))
+}
+
 impl Draft {
     pub(super) fn read(document: &Spanned<DeTable<'_>>, modules: Modules<'_>, sink: &Sink) -> Self {
         let root = Table::root(sink, document, ROOT);

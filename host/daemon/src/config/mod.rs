@@ -81,14 +81,45 @@ pub(crate) fn load(
     node: Option<&str>,
     built_in: BuiltInNames<'_>,
 ) -> Result<Loaded, LoadError> {
-    let bytes = std::fs::read(path).map_err(|source| LoadError::Io {
-        path: path.to_path_buf(),
-        source,
-    })?;
-    let text = decode(path, bytes)?;
+    let text = read_text(path)?;
     let host_name = gethostname::gethostname();
     let loaded = parse(path, &text, node, &host_name.to_string_lossy(), built_in)?;
     Ok(loaded)
+}
+
+/// Reads and checks the file at `path` for each node of its `[nodes]`, in the order of their names; once, for a node without
+/// a name, when it describes one host alone.
+///
+/// # Errors
+/// When the file cannot be read or has errors.
+pub(crate) fn load_for_every_node(
+    path: &Path,
+    built_in: BuiltInNames<'_>,
+) -> Result<Vec<Loaded>, LoadError> {
+    let text = read_text(path)?;
+    Ok(parse_for_every_node(path, &text, built_in)?)
+}
+
+/// Checks the `text` of the file at `path`; see [`load_for_every_node`].
+///
+/// # Errors
+/// Every error that the file has.
+pub(crate) fn parse_for_every_node(
+    path: &Path,
+    text: &str,
+    built_in: BuiltInNames<'_>,
+) -> Result<Vec<Loaded>, Report> {
+    let (document, _) = DeTable::parse_recoverable(text);
+    let nodes = cluster::read_nodes(&document);
+    let names = if nodes.is_alone() {
+        vec![None]
+    } else {
+        nodes.names().into_iter().map(Some).collect()
+    };
+    let names = names.into_iter();
+    names
+        .map(|node| parse(path, text, node, "", built_in))
+        .collect()
 }
 
 /// Checks the `text` of the file at `path`; see [`load`].
@@ -155,6 +186,14 @@ pub(crate) fn signing_keys(path: &Path) -> Result<Vec<PublicKey>, LoadError> {
         Some(keys) if errors.is_empty() => Ok(keys),
         _ => Err(Source::new(path, text.as_str()).report(errors).into()),
     }
+}
+
+fn read_text(path: &Path) -> Result<String, LoadError> {
+    let bytes = std::fs::read(path).map_err(|source| LoadError::Io {
+        path: path.to_path_buf(),
+        source,
+    })?;
+    Ok(decode(path, bytes)?)
 }
 
 /// Text must be UTF-8; the report shows what can be shown of text that is not.

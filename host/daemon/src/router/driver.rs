@@ -41,7 +41,7 @@ const DATAGRAMS: usize = 1024;
 /// How late a timer may be before what has arrived in the meantime is looked for once more.
 const STALL: Duration = Duration::from_millis(1);
 /// How long a stopping router goes on using its addresses for a peer to take them.
-const YIELD_GRACE: Duration = Duration::from_millis(1_500);
+pub(crate) const YIELD_GRACE: Duration = Duration::from_millis(1_500);
 /// How long a stopping router waits in all, also for the kernel to confirm that its addresses, routes and rules are gone.
 const RELEASE_GRACE: Duration = Duration::from_secs(2);
 /// How long the kernel may take to close the sockets of a router that has given everything away.

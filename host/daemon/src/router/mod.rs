@@ -15,7 +15,10 @@ mod status;
 mod strangers;
 mod virtual_macs;
 
-pub(crate) use setup::instance_config;
+pub(crate) use driver::YIELD_GRACE;
+pub(crate) use primary::link_event;
+pub(crate) use reason::{describe, describe_difference};
+pub(crate) use setup::{Incoming, Piece, Setup, held_addresses, instance_config};
 
 use tracing::warn;
 use vrrp_linux::rights::{self, Identity};

@@ -11,7 +11,7 @@ use super::setup::{Setup, held_addresses};
 const OWNER: u8 = 255;
 
 /// The state of an interface as the core wants to know it.
-pub(super) fn link_event(interface: InterfaceId, link: &LinkState, setup: &Setup) -> Link {
+pub(crate) fn link_event(interface: InterfaceId, link: &LinkState, setup: &Setup) -> Link {
     let is_there = |ours: &IpAddr| link.addresses.iter().any(|(address, _)| address == ours);
     let known_as = setup.address.filter(is_there);
     Link {

@@ -6,7 +6,7 @@ use super::setup::Setup;
 use crate::ipc::Cause;
 
 /// One sentence without a full stop.
-pub(super) fn describe(reason: Reason, instance: InstanceId, setup: &Setup) -> String {
+pub(crate) fn describe(reason: Reason, instance: InstanceId, setup: &Setup) -> String {
     let check = |id: CheckId| {
         setup
             .check_position(id)
@@ -84,7 +84,7 @@ pub(super) fn cause(reason: Reason) -> Cause {
 }
 
 /// How a peer is configured differently, to stand after its address.
-pub(super) fn describe_difference(difference: &Difference) -> String {
+pub(crate) fn describe_difference(difference: &Difference) -> String {
     match difference {
         Difference::Interval(interval) => {
             format!("advertises every {interval:?}, which is not the interval of this file")

@@ -21,10 +21,10 @@ use crate::ipc::{Channel, CheckSetup, GroupSetup, InstanceSetup, RecvError, ToRo
 
 /// Everything the router is made from. The position in each list is the number by which the supervisor knows it.
 #[derive(Debug, Default)]
-pub(super) struct Setup {
-    pub(super) checks: Vec<CheckSetup>,
-    pub(super) instances: Vec<InstanceSetup>,
-    pub(super) groups: Vec<GroupSetup>,
+pub(crate) struct Setup {
+    pub(crate) checks: Vec<CheckSetup>,
+    pub(crate) instances: Vec<InstanceSetup>,
+    pub(crate) groups: Vec<GroupSetup>,
     /// The address by which the peers know this node.
     pub(super) address: Option<IpAddr>,
     /// The addresses of the other nodes.
@@ -51,11 +51,11 @@ struct Numbers {
 
 /// A set-up of which the pieces still arrive.
 #[derive(Debug, Default)]
-pub(super) struct Incoming(Setup);
+pub(crate) struct Incoming(Setup);
 
 impl Incoming {
     /// Takes a message in, if it is a piece of a set-up; the last one completes it.
-    pub(super) fn take(&mut self, message: ToRouter) -> Piece {
+    pub(crate) fn take(&mut self, message: ToRouter) -> Piece {
         match message {
             ToRouter::Check(check) => self.0.checks.push(check),
             ToRouter::Instance(instance) => {
@@ -88,7 +88,7 @@ impl Incoming {
 
 /// What a message is to a set-up.
 #[derive(Debug)]
-pub(super) enum Piece {
+pub(crate) enum Piece {
     /// One of its pieces; more follow.
     Taken,
     /// Its last piece.
@@ -126,7 +126,7 @@ pub(super) fn receive(channel: &mut Channel) -> Result<(Setup, Heartbeat), RecvE
 
 impl Setup {
     /// Every interface that there is to watch, also those of earlier set-ups. Their position is their [`InterfaceId`].
-    pub(super) fn watched_interfaces(&self) -> &[String] {
+    pub(crate) fn watched_interfaces(&self) -> &[String] {
         &self.numbers.interfaces
     }
 
@@ -158,7 +158,7 @@ impl Setup {
             .collect()
     }
 
-    pub(super) fn interface_name(&self, id: InterfaceId) -> Option<&str> {
+    pub(crate) fn interface_name(&self, id: InterfaceId) -> Option<&str> {
         let index = usize::try_from(id.0).ok()?;
         Some(self.numbers.interfaces.get(index)?.as_str())
     }
@@ -166,7 +166,7 @@ impl Setup {
     /// Gives everything its number in the core: the one it had in the set-up `before`, or a new one.
     ///
     /// An instance is the one before that is the same virtual router, whatever its name: a renamed one goes on.
-    pub(super) fn number(&mut self, before: Option<&Self>) {
+    pub(crate) fn number(&mut self, before: Option<&Self>) {
         let mut next = before.map_or(0, |before| before.numbers.next);
         let mut fresh = || {
             let number = next;
@@ -237,46 +237,46 @@ impl Setup {
     }
 
     /// Every instance with the core's number.
-    pub(super) fn instances(&self) -> impl Iterator<Item = (InstanceId, &InstanceSetup)> {
+    pub(crate) fn instances(&self) -> impl Iterator<Item = (InstanceId, &InstanceSetup)> {
         self.numbers.instances.iter().copied().zip(&self.instances)
     }
 
-    pub(super) fn instance(&self, id: InstanceId) -> Option<&InstanceSetup> {
+    pub(crate) fn instance(&self, id: InstanceId) -> Option<&InstanceSetup> {
         let index = usize::try_from(self.position(id)?).ok()?;
         self.instances.get(index)
     }
 
     /// By what number the supervisor knows an instance.
-    pub(super) fn position(&self, id: InstanceId) -> Option<u32> {
+    pub(crate) fn position(&self, id: InstanceId) -> Option<u32> {
         self.numbers.positions.get(&id).copied()
     }
 
     /// By what number the supervisor knows a check.
-    pub(super) fn check_position(&self, id: CheckId) -> Option<u32> {
+    pub(crate) fn check_position(&self, id: CheckId) -> Option<u32> {
         let index = self.numbers.checks.iter().position(|other| *other == id)?;
         u32::try_from(index).ok()
     }
 
     /// By what number the supervisor knows a sync group.
-    pub(super) fn group_position(&self, id: GroupId) -> Option<u32> {
+    pub(crate) fn group_position(&self, id: GroupId) -> Option<u32> {
         let index = self.numbers.groups.iter().position(|other| *other == id)?;
         u32::try_from(index).ok()
     }
 
     /// What the core calls the instance with this number of the supervisor.
-    pub(super) fn instance_id(&self, position: u32) -> Option<InstanceId> {
+    pub(crate) fn instance_id(&self, position: u32) -> Option<InstanceId> {
         let index = usize::try_from(position).ok()?;
         self.numbers.instances.get(index).copied()
     }
 
     /// What the core calls the check with this number of the supervisor.
-    pub(super) fn check_id(&self, position: u32) -> Option<CheckId> {
+    pub(crate) fn check_id(&self, position: u32) -> Option<CheckId> {
         let index = usize::try_from(position).ok()?;
         self.numbers.checks.get(index).copied()
     }
 
     /// Goes on where others have signed for the instances.
-    pub(super) fn signer(&self) -> Signer {
+    pub(crate) fn signer(&self) -> Signer {
         let mut signer = Signer::default();
         for (id, instance) in self.numbers.instances.iter().zip(&self.instances) {
             if let Some(last) = instance.last_sequence {
@@ -296,7 +296,7 @@ impl Setup {
     }
 
     /// The core's view of it.
-    pub(super) fn router_config(&self) -> RouterConfig {
+    pub(crate) fn router_config(&self) -> RouterConfig {
         let numbers = &self.numbers;
         let interfaces: BTreeMap<&str, InterfaceId> = numbers
             .interfaces
@@ -377,7 +377,7 @@ fn check_config(setup: &CheckSetup) -> CheckConfig {
 }
 
 /// The addresses that an instance holds: first those that it advertises, then the excluded ones.
-pub(super) fn held_addresses(setup: &InstanceSetup) -> impl Iterator<Item = &Address> {
+pub(crate) fn held_addresses(setup: &InstanceSetup) -> impl Iterator<Item = &Address> {
     setup.addresses.iter().chain(excluded_addresses(setup))
 }
 

@@ -6,6 +6,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use vrrp::State;
+
 use super::setup::{HookPlan, Setup};
 use crate::config::NotifyOn;
 use crate::ipc::{CallHook, HookOutcome};
@@ -14,6 +16,22 @@ use crate::ipc::{CallHook, HookOutcome};
 const ATTEMPTS_MAX: u32 = 6;
 /// Wait before the second attempt; it doubles with each further one.
 const RETRY_DELAY: Duration = Duration::from_millis(250);
+
+/// What calls hooks when this state is entered.
+pub(crate) fn notify_on(state: State) -> Option<NotifyOn> {
+    match state {
+        State::Active => Some(NotifyOn::Master),
+        State::Backup => Some(NotifyOn::Backup),
+        State::Fault => Some(NotifyOn::Fault),
+        State::Initialize => None,
+    }
+}
+
+/// The hooks that it calls, in their order.
+pub(crate) fn called(plan: &HookPlan, on: NotifyOn) -> impl Iterator<Item = usize> {
+    let called = plan.iter().filter(move |(states, _)| states.contains(&on));
+    called.map(|(_, hook)| *hook)
+}
 
 /// The queues of all instances.
 #[derive(Debug)]
@@ -90,20 +108,18 @@ impl Queues {
             pending.every
         });
         queue.paused = false;
-        for (states, hook) in plan {
-            if states.contains(&on) {
-                let call = CallHook {
-                    call: 0,
-                    hook: u32::try_from(*hook).unwrap_or(u32::MAX),
-                    sequence: queue.sequence,
-                    ..template.clone()
-                };
-                queue.waiting.push_back(Pending {
-                    call,
-                    every: every(*hook),
-                    attempt: 1,
-                });
-            }
+        for hook in called(plan, on) {
+            let call = CallHook {
+                call: 0,
+                hook: u32::try_from(hook).unwrap_or(u32::MAX),
+                sequence: queue.sequence,
+                ..template.clone()
+            };
+            queue.waiting.push_back(Pending {
+                call,
+                every: every(hook),
+                attempt: 1,
+            });
         }
         superseded
     }

@@ -478,7 +478,7 @@ pub(super) fn verdict_word(outcome: Option<Outcome>) -> &'static str {
 }
 
 /// The word for a standing in the log and in `status`.
-pub(super) fn standing_word(standing: Option<Standing>) -> &'static str {
+pub(crate) fn standing_word(standing: Option<Standing>) -> &'static str {
     match standing {
         None | Some(Standing::Pending) => "pending",
         Some(Standing::Up) => "up",

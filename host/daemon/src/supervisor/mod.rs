@@ -31,8 +31,10 @@ use tracing::info;
 pub(crate) use broker::Broker;
 pub(crate) use compile::compile;
 pub(crate) use control::{InstanceCommand, Request, Response};
-pub(crate) use prepare::{read, try_modules};
-pub(crate) use setup::module_setup;
+pub(crate) use hooks::{called, notify_on};
+pub(crate) use known::standing_word;
+pub(crate) use prepare::{read, read_for_every_node, try_modules};
+pub(crate) use setup::{Setup, instance_setup, module_setup};
 
 use crate::cli::Options;
 use crate::exit::Failure;
@@ -41,7 +43,6 @@ use host::Rights;
 use http::Http;
 use prepare::Checked;
 use running::{Event, Supervisor};
-use setup::Setup;
 
 /// Messages that wait for the supervisor; a child that says more has to wait.
 const EVENTS_MAX: usize = 1024;

@@ -41,25 +41,42 @@ pub(crate) fn read(options: &Options) -> Result<Checked, Failure> {
             "which file? vrrp-host --config cluster.toml",
         ));
     };
+    with_built_in(|built_in| config::load(path, options.node.as_deref(), built_in))
+        .map(Checked::from)
+        .map_err(|error| Failure::config(chain(&error)))
+}
+
+/// Reads and checks the file at `path` for each node of its `[nodes]`; for one without a name when it has none.
+///
+/// # Errors
+/// With every error of the file at once.
+pub(crate) fn read_for_every_node(path: &Path) -> Result<Vec<Checked>, Failure> {
+    with_built_in(|built_in| config::load_for_every_node(path, built_in))
+        .map(|loaded| loaded.into_iter().map(Checked::from).collect())
+        .map_err(|error| Failure::config(chain(&error)))
+}
+
+fn with_built_in<T>(load: impl FnOnce(BuiltInNames<'_>) -> T) -> T {
     let built_in = [ModuleRole::Check, ModuleRole::Hook].map(modules::names);
-    let built_in = BuiltInNames {
+    load(BuiltInNames {
         checks: &built_in[0],
         hooks: &built_in[1],
-    };
-    match config::load(path, options.node.as_deref(), built_in) {
-        Ok(Loaded {
+    })
+}
+
+impl From<Loaded> for Checked {
+    fn from(loaded: Loaded) -> Self {
+        let Loaded {
             cluster,
             source,
             warnings,
-        }) => {
-            keep_secrets(&cluster);
-            Ok(Checked {
-                cluster,
-                source,
-                warnings,
-            })
+        } = loaded;
+        keep_secrets(&cluster);
+        Self {
+            cluster,
+            source,
+            warnings,
         }
-        Err(error) => Err(Failure::config(chain(&error))),
     }
 }
 

@@ -10,7 +10,8 @@ use vrrp_sandbox::{EngineConfig, EngineKind};
 
 use crate::config::{Check, Cluster, Group, Hook, Instance, Module, ModuleSource, NotifyOn};
 use crate::ipc::{
-    CheckSetup, GroupSetup, InstanceSetup, InterfaceSetup, ModuleSetup, Schedule, TrackSetup,
+    CheckSetup, GroupSetup, InstanceSetup, InterfaceSetup, ModuleSetup, Schedule, ToRouter,
+    TrackSetup,
 };
 use crate::modules;
 use crate::store::PublicKey;
@@ -20,11 +21,11 @@ const REPORT_SLACK: Duration = Duration::from_secs(1);
 
 /// The part of the file that is loaded, numbered as router and worker know it.
 #[derive(Clone, Debug)]
-pub(super) struct Setup {
-    pub(super) checks: Vec<Check>,
-    pub(super) hooks: Vec<Hook>,
-    pub(super) instances: Vec<InstancePlan>,
-    pub(super) groups: Vec<GroupPlan>,
+pub(crate) struct Setup {
+    pub(crate) checks: Vec<Check>,
+    pub(crate) hooks: Vec<Hook>,
+    pub(crate) instances: Vec<InstancePlan>,
+    pub(crate) groups: Vec<GroupPlan>,
     engine: EngineKind,
     /// The nodes of the file with their addresses.
     pub(super) nodes: BTreeMap<String, Option<IpAddr>>,
@@ -40,26 +41,26 @@ pub(super) struct Setup {
 
 /// An instance with its references turned into the numbers of [`Setup`].
 #[derive(Clone, Debug)]
-pub(super) struct InstancePlan {
-    pub(super) instance: Instance,
+pub(crate) struct InstancePlan {
+    pub(crate) instance: Instance,
     /// Number of the check of each track.
-    pub(super) tracks: Vec<usize>,
-    pub(super) notify: HookPlan,
+    pub(crate) tracks: Vec<usize>,
+    pub(crate) notify: HookPlan,
 }
 
 /// What calls which hook.
-pub(super) type HookPlan = Vec<(Vec<NotifyOn>, usize)>;
+pub(crate) type HookPlan = Vec<(Vec<NotifyOn>, usize)>;
 
 /// A sync group with its references turned into the numbers of [`Setup`].
 #[derive(Clone, Debug)]
-pub(super) struct GroupPlan {
-    pub(super) group: Group,
-    pub(super) notify: HookPlan,
+pub(crate) struct GroupPlan {
+    pub(crate) group: Group,
+    pub(crate) notify: HookPlan,
 }
 
 impl Setup {
     /// What this node runs.
-    pub(super) fn for_node(cluster: &Cluster) -> Self {
+    pub(crate) fn for_node(cluster: &Cluster) -> Self {
         Self::of(cluster, |module| module.used)
     }
 
@@ -127,6 +128,23 @@ impl Setup {
         }
     }
 
+    /// What a router is told of it before it takes part, with these instances, which are those of [`instances`](Self::instances).
+    pub(crate) fn for_router(&self, instances: &[InstanceSetup]) -> Vec<ToRouter> {
+        let checks = self.checks.iter().map(check_setup).map(ToRouter::Check);
+        let instances = instances.iter().cloned().map(Box::new);
+        let groups = self.groups.iter().map(group_setup).map(ToRouter::Group);
+        let start = ToRouter::Start {
+            address: self.address,
+            peers: self.peers.clone(),
+            cpus: self.cpus.clone(),
+        };
+        checks
+            .chain(instances.map(ToRouter::Instance))
+            .chain(groups)
+            .chain([start])
+            .collect()
+    }
+
     /// The modules, checks first, in the order of their numbers.
     pub(super) fn modules(&self) -> impl Iterator<Item = &Module> {
         self.checks
@@ -167,7 +185,7 @@ impl Setup {
 }
 
 /// A check, for the core.
-pub(super) fn check_setup(check: &Check) -> CheckSetup {
+fn check_setup(check: &Check) -> CheckSetup {
     CheckSetup {
         name: check.name.clone(),
         rise: check.rise,
@@ -179,7 +197,7 @@ pub(super) fn check_setup(check: &Check) -> CheckSetup {
 }
 
 /// An instance, for the router.
-pub(super) fn instance_setup(plan: &InstancePlan) -> InstanceSetup {
+pub(crate) fn instance_setup(plan: &InstancePlan) -> InstanceSetup {
     let instance = &plan.instance;
     InstanceSetup {
         name: instance.name.clone(),
@@ -225,7 +243,7 @@ pub(super) fn instance_setup(plan: &InstancePlan) -> InstanceSetup {
 }
 
 /// A sync group, for the router.
-pub(super) fn group_setup(plan: &GroupPlan) -> GroupSetup {
+fn group_setup(plan: &GroupPlan) -> GroupSetup {
     let number = |member: &usize| u32::try_from(*member).unwrap_or(u32::MAX);
     GroupSetup {
         name: plan.group.name.clone(),

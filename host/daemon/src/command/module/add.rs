@@ -7,9 +7,9 @@ use std::path::Path;
 use clap::Args;
 use vrrp_sandbox::Outline;
 
-use super::progress::Progress;
 use super::registry::{Pulled, Registry, RegistryOptions};
 use crate::cli::Options;
+use crate::command::progress::Progress;
 use crate::config;
 use crate::exit::{Failure, chain};
 use crate::store::{self, Entry, Lock, ParseKeyError, PublicKey, Reference, Store, StoreError};

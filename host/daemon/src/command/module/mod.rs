@@ -10,7 +10,6 @@ mod diff;
 mod inspect;
 mod new;
 mod page;
-mod progress;
 mod push;
 mod registry;
 mod schema;

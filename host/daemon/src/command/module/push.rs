@@ -10,8 +10,8 @@ use clap::Args;
 use minisign::{PublicKey, SecretKey, SecretKeyBox};
 use vrrp_sandbox::Outline;
 
-use super::progress::Progress;
 use super::registry::{Registry, RegistryOptions};
+use crate::command::progress::Progress;
 use crate::exit::{Failure, chain};
 use crate::store::{Artifact, COMPONENT_MAX, Digest, Reference};
 

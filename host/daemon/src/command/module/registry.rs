@@ -22,7 +22,7 @@ use rustls::pki_types::pem::{self, PemObject};
 use tokio::io::AsyncWrite;
 use zeroize::Zeroizing;
 
-use super::progress::{self, Progress};
+use crate::command::progress::{self, Progress};
 use crate::exit::{Failure, chain};
 use crate::store::{Artifact, Digest, Manifest, Reference};
 
@@ -69,7 +69,7 @@ impl RegistryOptions {
             .build()
             .map_err(Failure::internal)?;
         let result = runtime.block_on(async {
-            let work = progress::show(what, progress, self.timeout, work);
+            let work = progress::show(what, progress, Some(self.timeout), work);
             tokio::time::timeout(self.timeout, work).await
         });
         // A name that is still being looked up is not waited for.

@@ -10,7 +10,6 @@ use vrrp::State;
 
 use super::hooks::Subject;
 use super::{Event, Supervisor, unix_ms};
-use crate::config::NotifyOn;
 use crate::exit::{Failure, chain};
 use crate::ipc::{
     Cause, FromRouter, GroupChange, InstanceSetup, StartFailure, StateChange, ToRouter, ToWorker,
@@ -18,8 +17,9 @@ use crate::ipc::{
 use crate::supervisor::children::{Child, Ending, FromChild};
 use crate::supervisor::heartbeat::Watch;
 use crate::supervisor::http::{Entry, Kind};
+use crate::supervisor::hooks::notify_on;
 use crate::supervisor::known::{position, standing_word};
-use crate::supervisor::setup::{Setup, check_setup, group_setup};
+use crate::supervisor::setup::Setup;
 
 /// How long a killed router may take to end.
 const KILL_MAX: Duration = Duration::from_secs(1);
@@ -59,20 +59,9 @@ impl Supervisor {
 
     /// Tells the router what it is made from.
     pub(super) fn send_router_setup(&self, setup: &Setup, instances: &[InstanceSetup]) {
-        for check in &setup.checks {
-            self.tell_router(ToRouter::Check(check_setup(check)));
+        for message in setup.for_router(instances) {
+            self.tell_router(message);
         }
-        for instance in instances {
-            self.tell_router(ToRouter::Instance(Box::new(instance.clone())));
-        }
-        for group in &setup.groups {
-            self.tell_router(ToRouter::Group(group_setup(group)));
-        }
-        self.tell_router(ToRouter::Start {
-            address: setup.address,
-            peers: setup.peers.clone(),
-            cpus: setup.cpus.clone(),
-        });
     }
 
     #[expect(
@@ -351,15 +340,5 @@ fn entry(name: String, change: &StateChange, reason: &str) -> Entry {
         before: change.before.to_string(),
         after: change.after.to_string(),
         reason: reason.to_owned(),
-    }
-}
-
-/// What calls hooks when this state is entered.
-fn notify_on(state: State) -> Option<NotifyOn> {
-    match state {
-        State::Active => Some(NotifyOn::Master),
-        State::Backup => Some(NotifyOn::Backup),
-        State::Fault => Some(NotifyOn::Fault),
-        State::Initialize => None,
     }
 }

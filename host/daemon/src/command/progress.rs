@@ -13,52 +13,65 @@ const SILENT: Duration = Duration::from_secs(1);
 const BAR_STEP: Duration = Duration::from_millis(100);
 const LINE_STEP: Duration = Duration::from_secs(5);
 
-/// How many bytes have come; all clones are one.
+/// How many bytes have come, or how much else is done; all clones are one.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Progress(Arc<Bytes>);
+pub(super) struct Progress(Arc<Counts>);
 
 #[derive(Debug, Default)]
-struct Bytes {
+struct Counts {
+    /// What is counted, such as `attempts`; bytes when `None`.
+    of: Option<&'static str>,
     done: AtomicU64,
     /// 0 while nobody knows.
     total: AtomicU64,
 }
 
 impl Progress {
-    /// So many bytes are going to come.
+    /// Counts something else than bytes.
+    pub(super) fn of(what: &'static str) -> Self {
+        Self(Arc::new(Counts {
+            of: Some(what),
+            ..Counts::default()
+        }))
+    }
+
+    /// So many are going to come.
     pub(super) fn begin(&self, total: u64) {
         self.0.done.store(0, Ordering::Relaxed);
         self.0.total.store(total, Ordering::Relaxed);
     }
 
     /// So many more have come.
-    pub(super) fn advance(&self, bytes: u64) {
-        self.0.done.fetch_add(bytes, Ordering::Relaxed);
+    pub(super) fn advance(&self, by: u64) {
+        self.0.done.fetch_add(by, Ordering::Relaxed);
     }
 
-    /// `, 4 KiB of 1 MiB`; nothing while the size is not known.
+    /// `, 4 KiB of 1 MiB`, or `, 4 of 16 attempts`; nothing while the whole is not known.
     pub(super) fn so_far(&self) -> String {
         let (done, total) = self.counts();
         if total == 0 {
             return String::new();
         }
-        format!(", {} of {}", BinaryBytes(done), BinaryBytes(total))
+        match self.0.of {
+            Some(what) => format!(", {done} of {total} {what}"),
+            None => format!(", {} of {}", BinaryBytes(done), BinaryBytes(total)),
+        }
     }
 
     fn counts(&self) -> (u64, u64) {
-        let bytes = &self.0;
+        let counts = &self.0;
         (
-            bytes.done.load(Ordering::Relaxed),
-            bytes.total.load(Ordering::Relaxed),
+            counts.done.load(Ordering::Relaxed),
+            counts.total.load(Ordering::Relaxed),
         )
     }
 }
 
-/// Waits for `work` and tells how far it is on stderr, once it has taken a while.
+/// Waits for `work` and tells how far it is on stderr, once it has taken a while. It takes at most `timeout`, where it has one.
 pub(super) async fn show<T>(
     what: &str,
     progress: &Progress,
-    timeout: Duration,
+    timeout: Option<Duration>,
     work: impl Future<Output = T>,
 ) -> T {
     let is_terminal = io::stderr().is_terminal();
@@ -73,12 +86,14 @@ pub(super) async fn show<T>(
             result = &mut work => break result,
             _ = ticks.tick() => {
                 if is_terminal {
-                    draw(bar.get_or_insert_with(|| new_bar(what)), progress);
+                    draw(bar.get_or_insert_with(|| new_bar(what, progress)), progress);
                 } else {
                     let seconds = started.elapsed().as_secs();
-                    let limit = humantime::format_duration(timeout);
+                    let limit = timeout.map_or_else(String::new, |limit| {
+                        format!(" of at most {}", humantime::format_duration(limit))
+                    });
                     // Nothing is left to do when stderr is gone.
-                    let _ = writeln!(io::stderr(), "{what}: {seconds}s of at most {limit}{}", progress.so_far());
+                    let _ = writeln!(io::stderr(), "{what}: {seconds}s{limit}{}", progress.so_far());
                 }
             }
         }
@@ -89,12 +104,14 @@ pub(super) async fn show<T>(
     result
 }
 
-fn new_bar(what: &str) -> ProgressBar {
+fn new_bar(what: &str, progress: &Progress) -> ProgressBar {
     let bar = ProgressBar::no_length();
+    let template = match progress.0.of {
+        Some(_) => "{spinner} {msg} {wide_bar} {pos}/{len} {elapsed}",
+        None => "{spinner} {msg} {wide_bar} {binary_bytes}/{binary_total_bytes} {elapsed}",
+    };
     // The template is ours; a wrong one would be shown as it is by default.
-    if let Ok(style) = ProgressStyle::with_template(
-        "{spinner} {msg} {wide_bar} {binary_bytes}/{binary_total_bytes} {elapsed}",
-    ) {
+    if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }
     bar.set_message(what.to_owned());
@@ -122,5 +139,9 @@ mod tests {
         progress.clone().advance(1 << 19);
         progress.advance(1 << 19);
         assert_eq!(progress.so_far(), ", 1.00 MiB of 3.00 MiB");
+        let progress = Progress::of("attempts");
+        progress.begin(16);
+        progress.advance(4);
+        assert_eq!(progress.so_far(), ", 4 of 16 attempts");
     }
 }
