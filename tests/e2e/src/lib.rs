@@ -11,6 +11,7 @@ pub mod desk;
 pub mod inside;
 pub mod ipv6;
 pub mod keepalived;
+pub mod manager;
 pub mod metronome;
 pub mod neighbour;
 pub mod path;
