@@ -38,7 +38,12 @@ impl Account {
     #[must_use]
     pub fn under(&self) -> Vec<String> {
         const JOIN_AND_EXEC: &str = r#"echo $$ >"$0" && exec "$@""#;
-        let members = self.group.join("cgroup.procs").display().to_string();
+        // By our own root: `ip netns exec` hides the control groups behind a /sys of the namespace.
+        let members = format!(
+            "/proc/{}/root{}/cgroup.procs",
+            std::process::id(),
+            self.group.display()
+        );
         ["sh", "-c", JOIN_AND_EXEC, &members]
             .map(str::to_owned)
             .to_vec()

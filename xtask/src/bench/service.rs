@@ -71,10 +71,12 @@ impl Service {
             }
             Make::Keepalived => {
                 let by_kernel = |check: &Check| matches!(check.theirs, Theirs::Process(_));
-                // The kernel tells of processes in the first network namespace alone, from where keepalived can enter another.
+                // The kernel tells of processes in the first network namespace alone, where we are. keepalived can be started
+                // there and enter another one by itself.
+                let outside = format!("--net=/proc/{}/ns/net", std::process::id());
                 let mut global = String::new();
                 if plan.checks.iter().any(by_kernel) {
-                    words.extend(["nsenter", "--net=/proc/1/ns/net", "--"]);
+                    words.extend(["nsenter", &outside, "--"]);
                     global = format!("net_namespace {}", netns.name());
                 }
                 let conf = plan.keepalived_conf(host, folder.path(), &global)?;
