@@ -20,6 +20,7 @@ const CHECKERS_PID: &str = "checkers.pid";
 pub struct Keepalived {
     /// Its log and its exit status.
     pub process: Process,
+    under: Vec<String>,
     folder: TempDir,
 }
 
@@ -31,11 +32,23 @@ impl Keepalived {
     /// When the files cannot be written or the program cannot be started.
     #[must_use]
     pub fn start(host: &Netns, configuration: &str) -> Self {
+        Self::start_under(&[], host, configuration)
+    }
+
+    /// As [`Keepalived::start`], with the words of `under` before the program: one that becomes it in the end.
+    ///
+    /// # Panics
+    ///
+    /// As [`Keepalived::start`].
+    #[must_use]
+    pub fn start_under(under: &[&str], host: &Netns, configuration: &str) -> Self {
         let folder = TempDir::with_prefix("keepalived-").expect("a temporary folder can be made");
         fs::write(folder.path().join(CONFIGURATION), configuration)
             .expect("its configuration can be written");
+        let under: Vec<String> = under.iter().map(ToString::to_string).collect();
         Self {
-            process: spawn(host, &folder),
+            process: spawn(&under, host, &folder),
+            under,
             folder,
         }
     }
@@ -69,7 +82,7 @@ impl Keepalived {
             // In order, it removed them itself.
             _ = fs::remove_file(self.folder.path().join(name));
         }
-        self.process = spawn(host, &self.folder);
+        self.process = spawn(&self.under, host, &self.folder);
     }
 
     /// Waits until its only instance has entered a state so many times, in the word of its log.
@@ -102,6 +115,18 @@ impl Keepalived {
             .expect("keepalived stops");
     }
 
+    /// Its second process, which speaks VRRP.
+    ///
+    /// # Panics
+    ///
+    /// When there is none.
+    #[must_use]
+    pub fn vrrp_pid(&self) -> Pid {
+        let vrrp = fs::read_to_string(self.folder.path().join(VRRP_PID)).ok();
+        let vrrp = vrrp.and_then(|pid| Pid::from_raw(pid.trim().parse().ok()?));
+        vrrp.expect("its second process has an id")
+    }
+
     /// Ends both its processes so that neither sees the other one end: a power cut of the daemon.
     ///
     /// # Panics
@@ -110,9 +135,7 @@ impl Keepalived {
     pub fn cut_power(&mut self) {
         let first = i32::try_from(self.process.id()).ok();
         let first = first.and_then(Pid::from_raw).expect("it has an id");
-        let vrrp = fs::read_to_string(self.folder.path().join(VRRP_PID)).ok();
-        let vrrp = vrrp.and_then(|pid| Pid::from_raw(pid.trim().parse().ok()?));
-        let vrrp = vrrp.expect("its second process has an id");
+        let vrrp = self.vrrp_pid();
         kill(first, Signal::STOP);
         wait_until(LIMIT, "keepalived to be stopped", || {
             match process_state(first) {
@@ -135,12 +158,13 @@ impl Keepalived {
     }
 }
 
-fn spawn(host: &Netns, folder: &TempDir) -> Process {
+fn spawn(under: &[String], host: &Netns, folder: &TempDir) -> Process {
     let path = |name: &str| {
         let path = folder.path().join(name);
         utf8(&path).to_owned()
     };
-    host.spawn(&[
+    let under: Vec<&str> = under.iter().map(String::as_str).collect();
+    let theirs = [
         "keepalived",
         "--dont-fork",
         "--log-console",
@@ -153,6 +177,7 @@ fn spawn(host: &Netns, folder: &TempDir) -> Process {
         &path(VRRP_PID),
         "--checkers_pid",
         &path(CHECKERS_PID),
-    ])
-    .expect("keepalived can be started")
+    ];
+    host.spawn(&[&under[..], &theirs].concat())
+        .expect("keepalived can be started")
 }

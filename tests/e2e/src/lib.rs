@@ -14,6 +14,7 @@ pub mod http;
 pub mod inside;
 pub mod ipv6;
 pub mod keepalived;
+pub mod manager;
 pub mod metronome;
 pub mod neighbour;
 pub mod path;

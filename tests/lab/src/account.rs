@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use rustix::process::Pid;
 
-use crate::command::command;
+use crate::Result;
 use crate::error::{IoContext, unexpected};
 use crate::host::{CGROUPS, remove_cgroup};
 use crate::owner::unique_name;
-use crate::{Netns, Process, Result};
 
 /// Processes whose costs are counted together: those that are started in it, and all that they start, also those that have
 /// ended. A control group of version 2, whose processor time the kernel counts whether or not it has a controller.
@@ -37,20 +36,19 @@ impl Account {
         Ok(Self { group })
     }
 
-    /// As [`Netns::spawn`], on this account. Entering the namespace is on it, too.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the command cannot be started.
-    pub fn spawn(&self, host: &Netns, argv: &[&str]) -> Result<Process> {
+    /// Words before a command that put it on this account: a shell that enters it and becomes the command.
+    #[must_use]
+    pub fn under(&self) -> Vec<String> {
         const JOIN_AND_EXEC: &str = r#"echo $$ >"$0" && exec "$@""#;
-        let mut shell = command("sh");
-        shell
-            .args(["-c", JOIN_AND_EXEC])
-            .arg(self.group.join("cgroup.procs"))
-            .args(["ip", "netns", "exec", host.name()])
-            .args(argv);
-        Process::spawn(&mut shell)
+        // By our own root: `ip netns exec` hides the control groups behind a /sys of the namespace.
+        let members = format!(
+            "/proc/{}/root{}/cgroup.procs",
+            std::process::id(),
+            self.group.display()
+        );
+        ["sh", "-c", JOIN_AND_EXEC, &members]
+            .map(str::to_owned)
+            .to_vec()
     }
 
     /// The processor time of all of them so far.

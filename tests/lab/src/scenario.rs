@@ -15,7 +15,7 @@ mod report;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
-pub use daemon::{Daemon, State, Transition, Version, vrrp_host_binary};
+pub use daemon::{Daemon, State, Transition, Version, use_vrrp_host, vrrp_host_binary};
 pub use node::Node;
 pub use play::{Step, play, play_on};
 pub use report::{Event, Expectation, Report, What};

@@ -68,7 +68,10 @@ fn an_account_has_what_its_processes_and_their_children_cost() {
     let host = Netns::new("spender").unwrap();
     let [account, other] = ["account", "other"].map(|label| Account::new(label).unwrap());
     assert_eq!(account.processor_time().unwrap(), Duration::ZERO);
-    let process = account.spawn(&host, &["sh", "-c", COMPUTE]).unwrap();
+    let under = account.under();
+    let mut argv: Vec<&str> = under.iter().map(String::as_str).collect();
+    argv.extend(["sh", "-c", COMPUTE]);
+    let process = host.spawn(&argv).unwrap();
     process.wait_for_log(LIMIT, "done").unwrap();
     let spent = account.processor_time().unwrap();
     assert!(spent > Duration::from_millis(20), "{spent:?}");

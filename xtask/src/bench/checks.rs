@@ -1,211 +1,236 @@
 //! What a check costs in vrrp-host, and as a script under keepalived.
-//!
-//! Both run the same checks on the same host, by turns, [`ROUNDS`] times. A run costs what the whole service, children
-//! included, takes more of a processor while [`CHECKS`] checks run every second than while they wait: [`BUSY`] and [`IDLE`]
-//! are whole seconds, so each check runs as often in a busy period, wherever it begins.
 
-use std::fs;
-use std::path::Path;
 use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use e2e::checked::Checked;
+use e2e::contender::Make;
 use e2e::inside::{WebServer, inside};
-use e2e::stage::Stage;
 use lab::Netns;
 use tempfile::TempDir;
 
-use super::contender::{Contender, Interval, Place, Service};
-use super::table::{Figures, Memory, Row};
-use crate::cargo::build_daemon;
-use crate::setup;
+use super::hosts::Hosts;
+use super::plan::{Check, Plan, Theirs};
+use super::report::{Bar, Report, Row, Table};
+use super::service::Service;
+use super::{Bench, MAKES, memory};
 
-const ROUNDS: usize = 3;
-/// Checks that run every second. The worker's and keepalived's own clockwork is a small part of what they cost then.
-pub(super) const CHECKS: u32 = 50;
-const BUSY: Duration = Duration::from_secs(5);
-const IDLE: Duration = Duration::from_secs(2);
-/// Checks for the memory that one more takes.
-const MANY: u32 = 100;
+/// For the scripts, beside what the laboratory needs: a file and the package that has it.
+pub(super) const PACKAGES: [(&str, &str); 1] = [("/usr/bin/nc", "netcat-openbsd")];
+
+/// Often enough that what a daemon does beside its checks is little.
+const EVERY: Duration = Duration::from_secs(1);
+/// Once, at the start, as far as anything here is concerned.
+pub(super) const NEVER_AGAIN: Duration = Duration::from_secs(3600);
+/// The web server's.
+pub(super) const PORT: u16 = 8080;
 /// Times that a script is run alone, for its wall time.
 const ALONE: usize = 20;
-const PORT: u16 = 8080;
-const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/benchmarks.md");
 
-/// How to measure.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Arguments {
-    /// Measure the program as it is shipped; optimising it takes minutes. Otherwise as the tests have it.
-    #[arg(long)]
-    release: bool,
+/// A check that is measured, and what it is called in the tables.
+struct Subject {
+    what: &'static str,
+    check: Check,
 }
 
-/// The same check in both worlds.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Subject {
-    /// Our module.
-    pub(super) module: &'static str,
-    /// Its config.
-    pub(super) config: &'static str,
-    /// What people write instead.
-    pub(super) script: &'static str,
+/// What was measured of a check in one round.
+struct Figures {
+    /// Processor time of a run, µs.
+    run: f64,
+    /// Wall time of a run, µs.
+    wall: f64,
 }
 
-/// The process that is looked for runs while anything is measured, and so does the web server.
-const SUBJECTS: [Subject; 2] = [
-    Subject {
-        module: "process",
-        config: "{ name = \"bench-service\" }",
-        script: "pidof bench-service >/dev/null",
-    },
-    Subject {
-        module: "http",
-        config: "{ url = \"http://127.0.0.1:8080/\" }",
-        script: "curl --silent --fail --output /dev/null http://127.0.0.1:8080/",
-    },
-];
-
-pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    setup::run()?;
-    let selection: &[&str] = if arguments.release {
-        &["--package", "vrrp-host", "--release"]
-    } else {
-        &["--package", "vrrp-host"]
-    };
-    let binary = build_daemon(selection)?;
-    let stage = Stage::new()?;
-    let host = &stage.first;
-    let state = TempDir::with_prefix("vrrp-bench-")?;
-    let place = Place {
-        host,
-        binary: &binary,
-        state: state.path(),
-    };
+pub(super) fn measure(bench: Bench<'_>) -> anyhow::Result<Report> {
+    let hosts = Hosts::new(1)?;
+    let host = &hosts.hosts[0];
     let _server = WebServer::start(host, PORT);
-    let _process = named_process(host)?;
+    let checked = Checked::start(host);
+    let pidof = Theirs::Script(format!("pidof {} >/dev/null", checked.name));
+    let subjects = [
+        Subject {
+            what: "`process`; `sh` with `pidof`",
+            check: Check::process(&checked.name, pidof),
+        },
+        Subject {
+            what: "`http`; `curl`",
+            check: Check::http(PORT),
+        },
+        Subject {
+            what: "`tcp`; `nc -z`",
+            check: Check::tcp(PORT),
+        },
+    ];
+    let nothing = Check {
+        theirs: Theirs::Program("/bin/true".to_owned()),
+        ..subjects[0].check.clone()
+    };
 
-    let start = Instant::now();
-    let mut rows: Vec<Row> = SUBJECTS.map(Row::new).to_vec();
-    for round in 1..=ROUNDS {
-        println!(
-            "round {round} of {ROUNDS} ({:.0} s)",
-            start.elapsed().as_secs_f64()
-        );
-        let [ours, theirs] = Contender::BOTH;
-        let idle = [idle(ours, &place)?, idle(theirs, &place)?];
-        for row in &mut rows {
-            let measure =
-                |index: usize| busy(Contender::BOTH[index], row.subject, &place, idle[index]);
-            let round = [measure(0)?, measure(1)?];
-            row.rounds.push(round);
+    let mut run = rows(
+        &subjects,
+        |what| what.to_owned(),
+        Some(Bar::Ratio(1.0 / 50.0)),
+    );
+    let mut wall = rows(&subjects, |what| what.to_owned(), None);
+    let of_nothing = |what: &str| {
+        let module = what.split(';').next().unwrap_or(what);
+        format!("{module}; `/bin/true`")
+    };
+    let mut floor = rows(&subjects, of_nothing, Some(Bar::Ratio(1.0 / 20.0)));
+    let rounds = bench.times(7, 2);
+    for round in 1..=rounds {
+        println!("round {round} of {rounds}");
+        for make in MAKES {
+            let stage = Stage {
+                bench,
+                make,
+                hosts: &hosts,
+            };
+            let idle = stage.idle(&subjects[0].check)?;
+            for (index, subject) in subjects.iter().enumerate() {
+                let Figures {
+                    run: cost,
+                    wall: time,
+                } = stage.busy(&subject.check, idle)?;
+                run[index].push(make, cost);
+                wall[index].push(make, time);
+                if make == Make::VrrpHost {
+                    floor[index].push(make, cost);
+                }
+            }
+            if make == Make::Keepalived {
+                let cost = stage.busy(&nothing, idle)?.run;
+                floor.iter_mut().for_each(|row| row.push(make, cost));
+            }
         }
     }
-    let [ours, theirs] = Contender::BOTH;
-    let memory = [memory(ours, &place)?, memory(theirs, &place)?];
-    println!("measured in {:.0} s\n", start.elapsed().as_secs_f64());
-
-    let document = super::table::document(&rows, &memory, arguments.release)?;
-    println!("{document}");
-    let path = Path::new(DOCUMENT);
-    let folder = path.parent().context("the document is in a folder")?;
-    fs::create_dir_all(folder)
-        .and_then(|()| fs::write(path, document))
-        .with_context(|| format!("cannot write {DOCUMENT}"))
-}
-
-/// A process called `bench-service`, which does nothing.
-fn named_process(host: &Netns) -> anyhow::Result<lab::Process> {
-    let folder = std::env::temp_dir().join(format!("vrrp-bench-{}", std::process::id()));
-    fs::create_dir_all(&folder)?;
-    let program = folder.join("bench-service");
-    fs::copy("/bin/sleep", &program).context("cannot copy /bin/sleep")?;
-    let path = program.to_str().context("our paths are UTF-8")?;
-    let process = host.spawn(&[path, "3600"])?;
-    let limit = Duration::from_secs(5);
-    lab::wait_until(limit, "bench-service to run", || {
-        match host.output(&["pidof", "bench-service"]) {
-            Ok(output) if output.status.success() => Ok(()),
-            other => Err(format!("{other:?}")),
-        }
-    })?;
-    // The running process keeps the file.
-    fs::remove_dir_all(&folder)?;
-    Ok(process)
-}
-
-/// What a second costs in which no check runs.
-fn idle(contender: Contender, place: &Place<'_>) -> anyhow::Result<Duration> {
-    let service = Service::start(contender, SUBJECTS[0], CHECKS, Interval::Hour, place)?;
-    let before = service.account.processor_time()?;
-    sleep(IDLE);
-    let spent = service.account.processor_time()? - before;
-    Ok(spent / u32::try_from(IDLE.as_secs())?)
-}
-
-fn busy(
-    contender: Contender,
-    subject: Subject,
-    place: &Place<'_>,
-    idle_second: Duration,
-) -> anyhow::Result<Figures> {
-    let service = Service::start(contender, subject, CHECKS, Interval::Second, place)?;
-    let before = service.runs()?;
-    let (start, spent_before) = (Instant::now(), service.account.processor_time()?);
-    sleep(BUSY);
-    let (took, spent) = (
-        start.elapsed(),
-        service.account.processor_time()? - spent_before,
-    );
-    let runs = match (before, service.runs()?) {
-        (Some(before), Some(after)) => f64::from(after - before),
-        // keepalived does not count; it has started each script when it was due.
-        _ => f64::from(CHECKS) * took.as_secs_f64(),
-    };
-    ensure!(runs > 0.0, "{contender} ran no check");
-    service.assert_all_pass()?;
-    let own = idle_second.mul_f64(took.as_secs_f64());
-    let wall = match service.wall()? {
-        Some(wall) => wall,
-        None => wall_of_script(place.host, &service.script())?,
-    };
-    Ok(Figures {
-        run: spent.saturating_sub(own).div_f64(runs),
-        wall,
-        share: spent.as_secs_f64() / took.as_secs_f64(),
+    let checks: Vec<_> = subjects.into_iter().map(|subject| subject.check).collect();
+    Ok(Report {
+        title: "A check, and the script that does the same".to_owned(),
+        method: format!(
+            "{} checks of one kind run every second, {} of keepalived's, for {} s. A run costs what the whole service, with all \
+             its processes and those that they start, takes more of a processor than while its checks wait, by the kernel's \
+             account of a control group; a daemon that counts its runs is asked how many they were. What the process that is \
+             looked for and the web server cost is not in it. keepalived does not tell how long a script takes: its wall time is \
+             of the script alone. Memory is the proportional set size of all processes.",
+            count(Make::VrrpHost),
+            count(Make::Keepalived),
+            busy(bench).as_secs(),
+        ),
+        tables: vec![
+            Table::new("Processor time of a run", "µs", run),
+            Table::new(
+                "Processor time of a run, and of a program that does nothing",
+                "µs",
+                floor,
+            ),
+            Table::new("Wall time of a run", "µs", wall),
+            Table::new(
+                "Memory of checks",
+                "KiB",
+                memory::of_checks(bench, &hosts, &checks)?,
+            ),
+        ],
     })
 }
 
-/// keepalived does not tell how long a script takes: the median of runs of our own, alone.
-fn wall_of_script(host: &Netns, script: &Path) -> anyhow::Result<Duration> {
+fn rows(subjects: &[Subject], name: impl Fn(&str) -> String, bar: Option<Bar>) -> Vec<Row> {
+    let row = |subject: &Subject| Row {
+        bar,
+        ..Row::new(name(subject.what))
+    };
+    subjects.iter().map(row).collect()
+}
+
+/// Checks at a time. Ours are so cheap that few of them would be lost in what a daemon does anyway.
+fn count(make: Make) -> usize {
+    match make {
+        Make::VrrpHost => 500,
+        Make::Keepalived => 50,
+    }
+}
+
+/// Whole seconds, so that each check runs as often, wherever they begin.
+fn busy(bench: Bench<'_>) -> Duration {
+    Duration::from_secs(if bench.quick { 3 } else { 8 })
+}
+
+#[derive(Clone, Copy)]
+struct Stage<'a> {
+    bench: Bench<'a>,
+    make: Make,
+    hosts: &'a Hosts,
+}
+
+impl Stage<'_> {
+    /// With all checks passed once.
+    fn start(&self, check: &Check, every: Duration) -> anyhow::Result<Service> {
+        let plan = Plan::with_checks(vec![check.clone(); count(self.make)], every);
+        let service = Service::start(self.make, self.hosts, 0, &plan, self.bench.state)?;
+        service.wait_until_checked()?;
+        Ok(service)
+    }
+
+    /// The processor time of a second in which no check runs.
+    fn idle(&self, check: &Check) -> anyhow::Result<Duration> {
+        let service = self.start(check, NEVER_AGAIN)?;
+        let (took, spent) = spend(&service, busy(self.bench))?;
+        Ok(spent.div_f64(took.as_secs_f64()))
+    }
+
+    fn busy(&self, check: &Check, idle_second: Duration) -> anyhow::Result<Figures> {
+        let service = self.start(check, EVERY)?;
+        let before = service.runs()?;
+        let (took, spent) = spend(&service, busy(self.bench))?;
+        let runs = match (before, service.runs()?) {
+            (Some(before), Some(after)) => f64::from(u32::try_from(after - before)?),
+            // It has started each script when it was due.
+            _ => f64::from(u32::try_from(count(self.make))?) * took.as_secs_f64(),
+        };
+        ensure!(runs > 0.0, "{} ran no check", self.make);
+        service.assert_all_pass()?;
+        let wall = match service.wall()? {
+            Some(wall) => wall,
+            None => wall_of_script(&self.hosts.hosts[0], &check.theirs)?,
+        };
+        let own = idle_second.mul_f64(took.as_secs_f64());
+        Ok(Figures {
+            run: micros(spent.saturating_sub(own)) / runs,
+            wall: micros(wall),
+        })
+    }
+}
+
+/// For how long it took, and how much of a processor, while it was left alone for some time.
+fn spend(service: &Service, time: Duration) -> anyhow::Result<(Duration, Duration)> {
+    let (start, before) = (Instant::now(), service.account.processor_time()?);
+    sleep(time);
+    Ok((start.elapsed(), service.account.processor_time()? - before))
+}
+
+/// The median of runs of our own.
+fn wall_of_script(host: &Netns, theirs: &Theirs) -> anyhow::Result<Duration> {
+    let folder = TempDir::with_prefix("vrrp-bench-")?;
+    let command = theirs.command(folder.path())?;
+    let command = command.context("only a script has a wall time")?;
+    let words: Vec<&str> = command.split(' ').collect();
     let times = inside(host, || {
         (0..ALONE)
             .map(|_| {
                 let start = Instant::now();
-                let status = Command::new(script).status();
-                status.map(|status| (status.success(), start.elapsed()))
+                let status = Command::new(words[0]).args(&words[1..]).output()?.status;
+                Ok((status.success(), start.elapsed()))
             })
             .collect::<std::io::Result<Vec<_>>>()
     });
-    let mut times = times.with_context(|| format!("cannot run {}", script.display()))?;
-    ensure!(
-        times.iter().all(|(success, _)| *success),
-        "{} fails",
-        script.display()
-    );
+    let mut times = times.with_context(|| format!("cannot run {command}"))?;
+    ensure!(times.iter().all(|(success, _)| *success), "{command} fails");
     times.sort();
     Ok(times[times.len() / 2].1)
 }
 
-fn memory(contender: Contender, place: &Place<'_>) -> anyhow::Result<Memory> {
-    let with = |checks| {
-        let service = Service::start(contender, SUBJECTS[0], checks, Interval::Hour, place)?;
-        Ok::<_, anyhow::Error>(service.account.memory()?)
-    };
-    let (one, many) = (with(1)?, with(MANY)?);
-    Ok(Memory {
-        one,
-        many,
-        each: many.saturating_sub(one) / u64::from(MANY - 1),
-    })
+fn micros(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
 }

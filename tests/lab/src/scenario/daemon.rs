@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::OnceLock;
 use std::time::SystemTime;
 
 use serde_json::Value;
@@ -182,12 +183,23 @@ impl fmt::Display for State {
     }
 }
 
-/// Finds the vrrp-host to test: `$VRRP_HOST_BINARY`, or the one that Cargo put beside this program.
+static VRRP_HOST: OnceLock<PathBuf> = OnceLock::new();
+
+/// Says which vrrp-host this process works with from now on. Only the first one that is named counts.
+pub fn use_vrrp_host(binary: PathBuf) {
+    _ = VRRP_HOST.set(binary);
+}
+
+/// Finds the vrrp-host to work with: that of [`use_vrrp_host`], `$VRRP_HOST_BINARY`, or the one that Cargo put beside this
+/// program.
 ///
 /// # Errors
 ///
 /// Says how to build it.
 pub fn vrrp_host_binary() -> Result<PathBuf> {
+    if let Some(path) = VRRP_HOST.get() {
+        return Ok(path.clone());
+    }
     if let Some(path) = std::env::var_os("VRRP_HOST_BINARY") {
         return Ok(path.into());
     }

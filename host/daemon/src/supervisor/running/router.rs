@@ -16,8 +16,8 @@ use crate::ipc::{
 };
 use crate::supervisor::children::{Child, Ending, FromChild};
 use crate::supervisor::heartbeat::Watch;
-use crate::supervisor::http::{Entry, Kind};
 use crate::supervisor::hooks::notify_on;
+use crate::supervisor::http::{Entry, Kind};
 use crate::supervisor::known::{position, standing_word};
 use crate::supervisor::setup::Setup;
 
