@@ -10,9 +10,11 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
+use e2e::daemon::Pids;
 use e2e::metronome::Metronome;
 use e2e::stage::{FIRST, SECOND, Stage};
 use lab::Frame;
+use rustix::process::Pid;
 
 use self::footprint::{Footprints, ROLES};
 use self::load::{INSTANCES, INTERVAL, Load};
@@ -43,7 +45,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 
     let mut footprints = Footprints::default();
     let mut late = Vec::new();
-    let pids = load.pids();
+    let before = load.pids();
     let start = Instant::now();
     for minute in 1..=arguments.minutes {
         let metronome = Metronome::start();
@@ -57,8 +59,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             !is_contested(&frames),
             "more than one host has advertised\n{load}"
         );
+        let pids = load.pids();
         ensure!(
-            load.pids() == pids,
+            lasting(&pids) == lasting(&before),
             "a process has been started again\n{load}"
         );
         let now = footprints.take(pids)?;
@@ -89,6 +92,11 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         worst.as_secs_f64() * 1e3
     );
     Ok(ExitCode::SUCCESS)
+}
+
+/// The processes that nothing ends: a reload brings another worker.
+fn lasting(daemons: &[Pids; 2]) -> [(Pid, Option<Pid>); 2] {
+    daemons.map(|pids| (pids.supervisor, pids.router))
 }
 
 /// Whether anybody but the first host claims an address.

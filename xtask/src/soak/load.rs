@@ -24,6 +24,10 @@ pub(super) const INTERVAL: Duration = Duration::from_secs(1);
 const CHECK_INTERVAL: &str = "1s";
 /// Of the second host.
 const LOWER: u8 = 100;
+/// Minutes from a reload to the next one.
+const RELOADED_EVERY: u64 = 10;
+/// Lines of a log that are shown when something went wrong.
+const LAST_LINES: usize = 30;
 const PORT: u16 = 8080;
 
 /// Two daemons, the first of which is MASTER of everything, and what both check.
@@ -74,7 +78,7 @@ impl<'a> Load<'a> {
         self.daemons.each_ref().map(Daemon::pids)
     }
 
-    /// What happens in a minute of a real host: a service fails and comes back, the file is loaded again, and somebody asks.
+    /// What happens on a real host: a service fails and comes back, somebody asks, and now and then the file is loaded again.
     pub(super) fn disturb(&mut self, minute: u64) -> anyhow::Result<()> {
         self.checked.process.signal(Signal::KILL)?;
         self.checked.process.wait(LIMIT)?;
@@ -82,7 +86,10 @@ impl<'a> Load<'a> {
         self.checked.start_again(&self.stage.first);
         self.wait_for_process_checks("passing");
 
-        let highest = 200 + u8::try_from(minute % 2)?;
+        if minute % RELOADED_EVERY != 1 {
+            return Ok(());
+        }
+        let highest = 200 + u8::try_from(minute / RELOADED_EVERY % 2)?;
         let first = &self.daemons[0];
         first.rewrite(&file(&self.checked, highest));
         let output = first.ask(&["reload"]);
@@ -199,10 +206,14 @@ fn file(checked: &Checked, highest: u8) -> String {
 }
 
 impl fmt::Display for Load<'_> {
-    /// What both daemons have logged.
+    /// The last of what both daemons have logged.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.daemons
-            .iter()
-            .try_for_each(|daemon| writeln!(f, "{daemon}"))
+        for daemon in &self.daemons {
+            let log = daemon.process.log();
+            let lines: Vec<_> = log.lines().collect();
+            let last = &lines[lines.len().saturating_sub(LAST_LINES)..];
+            writeln!(f, "---\n{}", last.join("\n"))?;
+        }
+        Ok(())
     }
 }
