@@ -3,6 +3,7 @@
 use core::net::IpAddr;
 
 use crate::State;
+use crate::instance::OWNER;
 
 /// What a virtual router would be if a check that it tracks went down, everything else staying as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,11 +55,13 @@ impl Forecast {
                 None => Takeover::Unchanged,
             };
         };
+        // The owner preempts whatever Preempt_Mode says (RFC 9568 §6.1).
+        let theirs = preempt || strongest.priority == OWNER;
         if self.excluded.is_some() {
             Takeover::Rival(index)
         } else if self.gives_away && preempts(preempt, self.priority, strongest.priority) {
             Takeover::RivalAndBack(index)
-        } else if self.gives_away || preempts(preempt, strongest.priority, self.priority) {
+        } else if self.gives_away || preempts(theirs, strongest.priority, self.priority) {
             Takeover::Rival(index)
         } else {
             Takeover::Unchanged
@@ -125,6 +128,8 @@ mod tests {
             (release, true, &stronger, Rival(0)),
             (release, true, &[], Unchanged),
             (NONE, true, &weaker, Unchanged),
+            (NONE, false, &stronger, Unchanged),
+            (NONE, false, &[rival(255, 1)], Rival(0)),
         ] {
             let takeover = forecast.takeover(State::Active, preempt, rivals);
             assert_eq!(takeover, expected, "{forecast:?} {preempt} {rivals:?}");

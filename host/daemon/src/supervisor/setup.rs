@@ -1,6 +1,6 @@
 //! From the checked file to what the router and the worker are told.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::num::NonZeroU8;
 use std::time::Duration;
@@ -26,6 +26,8 @@ pub(super) struct Setup {
     pub(super) instances: Vec<InstancePlan>,
     pub(super) groups: Vec<GroupPlan>,
     engine: EngineKind,
+    /// Every node of the file with its address.
+    pub(super) nodes: BTreeMap<String, Option<IpAddr>>,
     /// The address that the file gives this node.
     pub(super) address: Option<IpAddr>,
     /// Those of the other nodes.
@@ -117,11 +119,19 @@ impl Setup {
             instances,
             groups,
             engine: cluster.sandbox.engine,
+            nodes: cluster.nodes.clone(),
             address: cluster.nodes.get(&cluster.node).copied().flatten(),
             peers: others.filter_map(|(_, address)| *address).collect(),
             cpus: cluster.router.cpus.clone(),
             keys: cluster.keys.clone(),
         }
+    }
+
+    /// The number of the instance of this name.
+    pub(super) fn instance_number(&self, name: &str) -> Option<u32> {
+        let mut instances = self.instances.iter();
+        let index = instances.position(|plan| plan.instance.name == name)?;
+        u32::try_from(index).ok()
     }
 
     /// The modules, checks first, in the order of their numbers.

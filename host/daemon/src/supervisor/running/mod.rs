@@ -1,12 +1,13 @@
 //! The supervisor at work: one loop over everything that happens to it.
 
+mod asked;
+mod check_runs;
 mod hooks;
 mod reload;
 mod router;
 mod status;
 mod worker;
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -16,13 +17,16 @@ use vrrp::State;
 use vrrp_linux::firewall::Firewall;
 use vrrp_sandbox::Trigger;
 
+use self::check_runs::CheckRuns;
 use self::hooks::Subject;
 use self::reload::{Reload, Retiring};
 use super::broker::Broker;
 use super::children::{Child, FromChild};
-use super::control::{Request, Response};
+use super::control::{Gate, Request, Response};
+use super::drains::{Drains, Lasting};
 use super::guardian::{self, Guardian};
 use super::heartbeat::Watch;
+use super::history::{Following, History};
 use super::hooks::Queues;
 use super::host::Rights;
 use super::identities::Identities;
@@ -34,11 +38,13 @@ use super::watches::Watches;
 use crate::cli::Options;
 use crate::config::NotifyOn;
 use crate::config::Source;
+use crate::event::Happening;
 use crate::exit::{Failure, chain};
 use crate::ipc::{
     BrokerAnswer, FromRouter, FromWorker, HookOutcome, InstanceSetup, LoadFailure, ToRouter,
     ToWorker,
 };
+use crate::logging::Level;
 
 /// First pause before a dead child is started again; it doubles up to [`RESTART_DELAY_MAX`].
 const RESTART_DELAY: Duration = Duration::from_millis(50);
@@ -58,6 +64,8 @@ pub(super) enum Event {
     Router(u32, FromChild<FromRouter>),
     Worker(u32, FromChild<FromWorker>),
     Control(Request, oneshot::Sender<Response>),
+    /// Somebody wants the last so many events, and those that follow.
+    Follow(usize, oneshot::Sender<Following>),
     BrokerDone {
         generation: u32,
         request: u64,
@@ -137,14 +145,29 @@ pub(super) struct Supervisor {
     broker: Broker,
     /// What the worker had watched since it was started; none before it asks.
     watches: Option<Watches>,
-    /// Instances that leave their addresses to others, by number; a new router has to be told.
-    drained: BTreeSet<u32>,
+    /// Instances that leave their addresses to others; a new router has to be told.
+    drains: Drains,
+    history: History,
+    /// Who may ask through the control socket.
+    gate: Gate,
+    /// What was asked for at run time; a new process has to be told.
+    log_level: Option<Level>,
+    /// How the last one ended.
+    last_reload: Option<crate::status::Reload>,
+    check_runs: CheckRuns,
     /// Who waits for the router's status.
     status_waiters: Vec<oneshot::Sender<Response>>,
     /// Answers to such waiters so far.
     statuses_answered: u64,
     events: mpsc::Sender<Event>,
     receiver: mpsc::Receiver<Event>,
+}
+
+/// Where what happens to the supervisor waits for it.
+#[derive(Debug)]
+pub(super) struct Mailbox {
+    pub(super) events: mpsc::Sender<Event>,
+    pub(super) receiver: mpsc::Receiver<Event>,
 }
 
 /// A child and its history.
@@ -187,9 +210,23 @@ impl Supervisor {
         checked: Checked,
         setup: Setup,
         keys: Vec<String>,
-        events: mpsc::Sender<Event>,
-        receiver: mpsc::Receiver<Event>,
+        gate: Gate,
+        Mailbox { events, receiver }: Mailbox,
     ) -> Result<Self, Failure> {
+        let drains = Drains::read(&options.state_dir, |name| setup.instance_number(name));
+        let drains = drains.map_err(|error| {
+            let file = Drains::file(&options.state_dir);
+            Failure::config(format!(
+                "{} says which instances are drained, and cannot be read: {error}; \
+                 delete it, and `vrrp-host drain --persist` them anew",
+                file.display()
+            ))
+        })?;
+        let mut history = History::new();
+        history.happened(Happening::Started {
+            node: checked.cluster.node.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        });
         let mut supervisor = Self {
             options: options.clone(),
             identities: rights.identities,
@@ -211,7 +248,12 @@ impl Supervisor {
             hooks: Queues::new(setup.instances.len() + setup.groups.len()),
             broker: Broker::new(),
             watches: None,
-            drained: BTreeSet::new(),
+            drains,
+            history,
+            gate,
+            log_level: None,
+            last_reload: None,
+            check_runs: CheckRuns::default(),
             status_waiters: Vec::new(),
             statuses_answered: 0,
             setup,
@@ -313,6 +355,10 @@ impl Supervisor {
             }
             Event::ReloadDeadline { number } => self.reload_deadline(number),
             Event::Control(request, answer) => self.asked(request, answer),
+            Event::Follow(last, answer) => {
+                // A client that went away needs no answer.
+                let _ = answer.send(self.history.follow(last));
+            }
             Event::BrokerDone {
                 generation,
                 request,
@@ -370,6 +416,10 @@ impl Supervisor {
             .and_then(|index| self.setup.instances.get(index))
             .map_or_else(|| "?".to_owned(), |plan| plan.instance.name.clone())
     }
+}
+
+fn from_unix_ms(at: u64) -> std::time::SystemTime {
+    std::time::UNIX_EPOCH + Duration::from_millis(at)
 }
 
 fn unix_ms() -> u64 {

@@ -9,14 +9,16 @@ use tracing::{debug, error, info};
 use vrrp::State;
 
 use super::hooks::Subject;
-use super::{Event, Supervisor, unix_ms};
+use super::{Event, Supervisor, from_unix_ms, unix_ms};
 use crate::config::NotifyOn;
+use crate::event::{Happening, ProcessChange};
 use crate::exit::{Failure, chain};
 use crate::ipc::{
     FromRouter, GroupChange, InstanceSetup, StartFailure, StateChange, ToRouter, ToWorker,
 };
 use crate::supervisor::children::{Child, Ending, FromChild};
 use crate::supervisor::heartbeat::Watch;
+use crate::supervisor::history::kept;
 use crate::supervisor::known::{position, standing_word};
 use crate::supervisor::setup::{Setup, check_setup, group_setup};
 
@@ -39,6 +41,9 @@ impl Supervisor {
         )
         .map_err(|error| chain(&error))?;
         router.send(ToRouter::Heartbeat(heartbeat.into()));
+        if let Some(level) = self.log_level {
+            router.send(ToRouter::LogLevel(level));
+        }
         self.router.child = Some(router);
         self.heartbeat = Some(watch);
         let instances: Vec<_> = (0..)
@@ -49,10 +54,7 @@ impl Supervisor {
             })
             .collect();
         self.send_router_setup(&self.setup, &instances);
-        for &instance in &self.drained {
-            let command = vrrp::Command::Drain;
-            self.tell_router(ToRouter::Command { instance, command });
-        }
+        self.tell_of_drains();
         Ok(())
     }
 
@@ -107,6 +109,11 @@ impl Supervisor {
         match message {
             FromRouter::Started => {
                 info!("the router takes part again");
+                self.history.happened(Happening::Process {
+                    process: "router".to_owned(),
+                    change: ProcessChange::Restarted,
+                    reason: None,
+                });
                 // A new router knows no verdicts.
                 self.tell_worker(ToWorker::RunAll);
             }
@@ -134,6 +141,12 @@ impl Supervisor {
             } => {
                 let name = self.instance_name(instance);
                 info!(reason, "{name}: priority {before} -> {after}");
+                self.history.happened(Happening::Priority {
+                    instance: name,
+                    from: before,
+                    to: after,
+                    reason: kept(&reason),
+                });
             }
             FromRouter::CheckChanged(change) => {
                 let Some(index) = position(change.check) else {
@@ -146,12 +159,14 @@ impl Supervisor {
                     return;
                 };
                 known.standing = Some(change.after);
-                info!(
-                    "check {}: {} -> {}",
-                    setup.name,
-                    standing_word(Some(change.before)),
-                    standing_word(Some(change.after))
-                );
+                let (before, after) = (Some(change.before), Some(change.after));
+                let (before, after) = (standing_word(before), standing_word(after));
+                info!("check {}: {before} -> {after}", setup.name);
+                self.history.happened(Happening::Standing {
+                    check: setup.name.clone(),
+                    before: before.to_owned(),
+                    after: after.to_owned(),
+                });
             }
             FromRouter::Instance(status) => self.known.detailed(status),
             FromRouter::Check {
@@ -194,6 +209,7 @@ impl Supervisor {
             change.before,
             change.after
         );
+        self.transition_happened(&name, change, &reason);
         self.known.changed(change, &reason);
         self.tell_worker(ToWorker::State {
             instance: name,
@@ -206,6 +222,18 @@ impl Supervisor {
         template.priority = change.priority;
         template.at_unix_ms = change.at_unix_ms;
         self.queue_hooks(Subject::Instance(instance), on, &template);
+    }
+
+    fn transition_happened(&mut self, instance: &str, change: &StateChange, reason: &str) {
+        let what = Happening::Transition {
+            instance: instance.to_owned(),
+            before: change.before.to_string(),
+            after: change.after.to_string(),
+            reason: kept(reason),
+            priority: change.priority,
+        };
+        self.history
+            .happened_at(from_unix_ms(change.at_unix_ms), what);
     }
 
     fn group_changed(&mut self, change: &GroupChange) {
@@ -223,6 +251,14 @@ impl Supervisor {
         let Some(group) = position(change.group) else {
             return;
         };
+        let what = Happening::GroupTransition {
+            sync_group: name,
+            before: change.before.to_string(),
+            after: change.after.to_string(),
+            reason: kept(&reason),
+        };
+        self.history
+            .happened_at(from_unix_ms(change.at_unix_ms), what);
         self.known.group_changed(group, change, &reason);
         let Some(on) = notify_on(change.after) else {
             return;
@@ -275,35 +311,45 @@ impl Supervisor {
             return;
         }
         error!("the router died ({ending}): giving away what it held");
+        self.history.happened(Happening::Process {
+            process: "router".to_owned(),
+            change: ProcessChange::Died,
+            reason: Some(ending.to_string()),
+        });
         self.guardian.give_away(&self.instances).await;
-        for (index, instance) in self.setup.instances.iter().enumerate() {
-            let before = self
-                .known
-                .instances
-                .get(index)
-                .map_or(State::Initialize, |known| known.state);
-            if before != State::Initialize {
-                let reason = "the router died";
-                let change = StateChange {
-                    instance: u32::try_from(index).unwrap_or(u32::MAX),
-                    before,
-                    after: State::Initialize,
-                    reason: reason.to_owned(),
-                    check: None,
-                    priority: instance.instance.priority.get(),
-                    at_unix_ms: unix_ms(),
-                };
-                info!(
-                    reason,
-                    "{}: {before} -> {}",
-                    instance.instance.name,
-                    State::Initialize
-                );
-                self.known.changed(&change, reason);
-            }
+        for instance in 0..self.setup.instances.len() {
+            self.lost_with_router(instance);
         }
         let delay = self.router.next_delay();
         self.later(delay, Event::RestartRouter);
+    }
+
+    /// An instance is in no state any more, as its router died.
+    fn lost_with_router(&mut self, index: usize) {
+        let (Some(plan), Some(known)) = (
+            self.setup.instances.get(index),
+            self.known.instances.get(index),
+        ) else {
+            return;
+        };
+        let (before, after) = (known.state, State::Initialize);
+        if before == after {
+            return;
+        }
+        let reason = "the router died";
+        let name = plan.instance.name.clone();
+        let change = StateChange {
+            instance: u32::try_from(index).unwrap_or(u32::MAX),
+            before,
+            after,
+            reason: reason.to_owned(),
+            check: None,
+            priority: plan.instance.priority.get(),
+            at_unix_ms: unix_ms(),
+        };
+        info!(reason, "{name}: {before} -> {after}");
+        self.transition_happened(&name, &change, reason);
+        self.known.changed(&change, reason);
     }
 
     pub(super) fn restart_router(&mut self) {
