@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use vrrp_linux::rights;
 
 use crate::exit::Failure;
+use crate::logging::Level;
 use crate::supervisor::InstanceCommand;
 use crate::{command, router, supervisor, worker};
 
@@ -75,11 +76,46 @@ enum Command {
         /// As JSON, a stable interface
         #[arg(long)]
         json: bool,
+        /// Go on showing it, until q or Ctrl-C; a line for each change where stdout is no terminal
+        #[arg(long, conflicts_with = "json")]
+        watch: bool,
+    },
+    /// Show what happened: transitions with their reasons, checks, hooks, reloads, restarts
+    Events {
+        /// As JSON, an object a line, a stable interface
+        #[arg(long)]
+        json: bool,
+        /// Go on with what happens from now on
+        #[arg(long, short)]
+        follow: bool,
+        /// How many of the last 1,000 [default: all of them; 10 with --follow]
+        #[arg(long, short = 'n', value_name = "N")]
+        last: Option<usize>,
+    },
+    /// Say why an instance is in its state, and what would happen if each of its checks failed
+    Explain {
+        /// An instance by name
+        instance: String,
+    },
+    /// Run a check of the running daemon
+    #[command(subcommand)]
+    Check(CheckCommand),
+    /// Log more or less, in every process of the running daemon, until it is restarted
+    LogLevel {
+        /// How much
+        #[arg(value_enum)]
+        level: Level,
     },
     /// Have the running daemon go on with its cluster.toml as it is now; a file with errors changes nothing
     Reload,
     /// Leave addresses to other nodes until `undrain`; they stay in use until another node has them
-    Drain(Names),
+    Drain {
+        #[command(flatten)]
+        names: Names,
+        /// Also after a restart of the daemon or the host
+        #[arg(long)]
+        persist: bool,
+    },
     /// Take part as before `drain`
     Undrain(Names),
     /// Give addresses to another node once; with the highest priority and preemption, they come back
@@ -87,6 +123,16 @@ enum Command {
     /// The other processes of the daemon, started by itself
     #[command(hide = true, subcommand)]
     Role(Role),
+}
+
+/// What a check can be asked to do.
+#[derive(Debug, Subcommand)]
+enum CheckCommand {
+    /// Run it now; it counts as any other run. Ends with 0 when it passes, 1 when it fails, 2 on an error
+    Run {
+        /// A check by name
+        check: String,
+    },
 }
 
 /// Which instances are meant.
@@ -151,9 +197,18 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Some(Command::CheckConfig { file }) => command::check_config(&options, file.as_deref()),
         Some(Command::Simulate(arguments)) => command::simulate::simulate(&options, arguments),
         Some(Command::Module(command)) => command::module::run(&options, command),
-        Some(Command::Status { json }) => command::status(&options, json),
+        Some(Command::Status { json, watch: false }) => command::status(&options, json),
+        Some(Command::Status { watch: true, .. }) => command::watch(&options),
+        Some(Command::Events { json, follow, last }) => {
+            command::events(&options, json, follow, last)
+        }
+        Some(Command::Explain { instance }) => command::explain(&options, &instance),
+        Some(Command::Check(CheckCommand::Run { check })) => command::run_check(&options, &check),
+        Some(Command::LogLevel { level }) => command::log_level(&options, level),
         Some(Command::Reload) => command::reload(&options),
-        Some(Command::Drain(names)) => command::instances(&options, names, InstanceCommand::Drain),
+        Some(Command::Drain { names, persist }) => {
+            command::instances(&options, names, InstanceCommand::Drain { persist })
+        }
         Some(Command::Undrain(names)) => {
             command::instances(&options, names, InstanceCommand::Undrain)
         }

@@ -6,6 +6,7 @@
 mod cli;
 mod command;
 mod config;
+mod event;
 mod exit;
 mod histogram;
 mod ipc;

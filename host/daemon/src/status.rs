@@ -1,11 +1,13 @@
-//! `status --json`: a stable interface (DESIGN §8). Keys are added, never renamed or removed.
+//! `status --json`: a stable interface (DESIGN §8), described by `docs/status.schema.json`. Keys are added, never renamed or
+//! removed.
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The daemon as it is now.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Status {
     /// This node's name.
@@ -14,6 +16,10 @@ pub(crate) struct Status {
     pub(crate) version: String,
     /// Process ids; null while a process is being restarted.
     pub(crate) processes: Processes,
+    /// How much is logged: `error`, `warn`, `info`, `debug`, `trace`, or the filter that VRRP_HOST_LOG had at the start.
+    pub(crate) log_level: String,
+    /// How the last reload ended; null when there was none since the start.
+    pub(crate) last_reload: Option<Reload>,
     /// Datagrams discarded before an instance was found for them, in the words of RFC 8347.
     pub(crate) counters: BTreeMap<String, u64>,
     /// By how much the router's timers were late since it started.
@@ -25,7 +31,7 @@ pub(crate) struct Status {
     pub(crate) hooks: BTreeMap<String, Hook>,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Processes {
     pub(crate) supervisor: u32,
@@ -33,7 +39,16 @@ pub(crate) struct Processes {
     pub(crate) worker: Option<u32>,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Reload {
+    /// When it ended, RFC 3339 in UTC.
+    pub(crate) at: String,
+    /// Why everything goes on with the file of before; null when the new one is in use.
+    pub(crate) error: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Instance {
     /// `INIT`, `FAULT`, `BACKUP` or `MASTER`.
@@ -62,6 +77,10 @@ pub(crate) struct Instance {
     pub(crate) master: Option<Master>,
     /// Whether it was asked to leave the addresses to others, until `undrain`.
     pub(crate) drained: bool,
+    /// Whether it still does after a restart.
+    pub(crate) drain_persists: bool,
+    /// Every node of the file with what it gives the instance there, by name; empty when the file describes this host alone.
+    pub(crate) nodes: BTreeMap<String, Node>,
     /// The tracked checks, by name.
     pub(crate) tracks: BTreeMap<String, Track>,
     /// The tracked interfaces beside its own, by name.
@@ -72,7 +91,7 @@ pub(crate) struct Instance {
 }
 
 /// A histogram as Prometheus has them: each bucket counts what was within its bound.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Lateness {
     pub(crate) buckets: Vec<Bucket>,
@@ -84,7 +103,7 @@ pub(crate) struct Lateness {
     pub(crate) max_us: u64,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Bucket {
     /// Upper bound, microseconds.
@@ -93,7 +112,7 @@ pub(crate) struct Bucket {
 }
 
 /// How an instance knows the advertisements of its peers.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Authentication {
     /// `none`, `password` or `hmac`.
@@ -106,7 +125,7 @@ pub(crate) struct Authentication {
     pub(crate) last_failure: Option<AuthenticationFailure>,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct AuthenticationFailure {
     /// Who it says has sent it.
@@ -117,7 +136,7 @@ pub(crate) struct AuthenticationFailure {
     pub(crate) at: String,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct VirtualMac {
     /// As `00:00:5e:00:01:33`.
@@ -126,7 +145,7 @@ pub(crate) struct VirtualMac {
     pub(crate) interface: String,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct SyncGroup {
     /// The least that every member is: `FAULT`, `INIT`, `BACKUP` or `MASTER`.
@@ -138,21 +157,33 @@ pub(crate) struct SyncGroup {
     pub(crate) members: Vec<String>,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Priority {
     pub(crate) base: u8,
     pub(crate) effective: u8,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Master {
     pub(crate) address: String,
+    /// The name of the node that has this address; null when the file knows none.
+    pub(crate) node: Option<String>,
     pub(crate) priority: u8,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// A node of the file, for an instance.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Node {
+    /// Its own address; null when the file does not say.
+    pub(crate) address: Option<String>,
+    /// Its base priority.
+    pub(crate) priority: u8,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Track {
     /// `pending`, `up`, `down` or `unknown`.
@@ -161,9 +192,41 @@ pub(crate) struct Track {
     pub(crate) on_fail: String,
     /// What it adds to the priority now.
     pub(crate) weight: i32,
+    /// What would happen if it went down now, everything else staying as it is; null for an interface, for a check that is
+    /// down, and while the router has not said.
+    pub(crate) if_down: Option<IfDown>,
 }
 
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+/// What would happen if a check went down.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct IfDown {
+    /// `FAULT`, `INIT`, `BACKUP` or `MASTER`.
+    pub(crate) state: String,
+    /// The effective priority.
+    pub(crate) priority: u8,
+    pub(crate) takeover: Takeover,
+    /// The node that would take over, when the file names it.
+    pub(crate) node: Option<String>,
+}
+
+/// Who would have the addresses, as far as the file tells the other nodes' priorities; they are taken to be healthy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Takeover {
+    /// Whoever has them now.
+    Unchanged,
+    /// Another node.
+    Other,
+    /// Another node for a moment, then this one again.
+    OtherAndBack,
+    /// Nobody.
+    Nobody,
+    /// The file does not tell of other nodes.
+    Unknown,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Check {
     /// `passing`, `warning`, `failing`, `error`, or `none` before the first run.
@@ -187,7 +250,7 @@ pub(crate) struct Check {
 }
 
 /// Runs in a row that will make a check count as something else when enough of them follow.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Progress {
     /// `up`, `down`, or `unknown` while errors are held.
@@ -196,7 +259,7 @@ pub(crate) struct Progress {
     pub(crate) needed: u16,
 }
 
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Hook {
     /// Calls that ended, whether well or not.
@@ -215,4 +278,18 @@ pub(crate) struct Hook {
     pub(crate) last_subject: Option<String>,
     /// The number of the transition that it was called for; each instance and sync group counts its own.
     pub(crate) last_sequence: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect_file;
+    use schemars::schema_for;
+
+    use super::Status;
+
+    #[test]
+    fn the_schema_in_the_docs_is_that_of_these_types() {
+        let schema = serde_json::to_string_pretty(&schema_for!(Status)).unwrap();
+        expect_file!["../../../docs/status.schema.json"].assert_eq(&format!("{schema}\n"));
+    }
 }

@@ -31,6 +31,7 @@ pub mod command;
 mod events;
 pub mod files;
 pub mod firewall;
+pub mod group;
 pub mod heartbeat;
 pub mod icmp;
 pub mod landlock;

@@ -445,7 +445,7 @@ impl Instance {
 }
 
 /// The priority of the address owner, which nothing but FAULT and a drain touches (RFC 9568 §5.2.4).
-const OWNER: u8 = 255;
+pub(crate) const OWNER: u8 = 255;
 /// The priority that loses against every other.
 const LOWEST: u8 = 1;
 

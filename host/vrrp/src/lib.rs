@@ -23,6 +23,7 @@ mod config;
 mod counters;
 mod discard;
 mod event;
+mod forecast;
 mod group;
 mod instance;
 mod outbox;
@@ -52,6 +53,7 @@ pub use config::{
 pub use counters::{AuthenticationCounters, GlobalCounters, InstanceCounters};
 pub use discard::Discard;
 pub use event::{AddressChange, Command, Event, Link, Outcome, Packet, Report};
+pub use forecast::{Forecast, Rival, Takeover};
 pub use instance::release_packets;
 pub use router::Router;
 pub use status::{

@@ -6,12 +6,12 @@ use core::net::IpAddr;
 use core::time::Duration;
 
 use crate::config::Family;
-use crate::group::Group;
+use crate::group::{self, Group};
 use crate::instance::{Instance, LinkNews};
 use crate::outbox::Outbox;
 use crate::track::Check;
 use crate::{
-    Action, CheckChange, CheckError, CheckId, CheckStatus, ConfigError, Deadline, Event,
+    Action, CheckChange, CheckError, CheckId, CheckStatus, ConfigError, Deadline, Event, Forecast,
     GlobalCounters, GroupError, GroupId, InstanceConfig, InstanceError, InstanceId, InstanceStatus,
     Instant, InterfaceId, Link, Reason, Report, RouterConfig, Standing, State, SyncGroup,
     VirtualRouterId, validate,
@@ -202,6 +202,23 @@ impl Router {
     /// A check as it is now.
     pub fn check(&self, id: CheckId) -> Option<CheckStatus> {
         self.checks.get(&id).map(Check::status)
+    }
+
+    /// What an instance would be if a check that it tracks went down, everything else staying as it is.
+    pub fn forecast(&self, id: InstanceId, check: CheckId) -> Option<Forecast> {
+        let instance = self.instances.get(&id)?;
+        if !instance.tracks(check) {
+            return None;
+        }
+        let company = self.company(id);
+        let members = || {
+            let members = company.iter();
+            members.filter_map(|member| Some((member, self.instances.get(&member)?)))
+        };
+        let readiness = members().map(|(member, it)| (member, it.readiness_without(check)));
+        let block = group::block(id, readiness);
+        let gives_away = members().any(|(_, member)| member.gives_away_without(check));
+        Some(instance.forecast(check, block, gives_away))
     }
 
     /// What all members of a sync group are at least, and how often that changed.

@@ -177,7 +177,7 @@ fn a_name_that_nothing_has_is_told() {
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(75), "{told}");
     assert!(
-        told.contains("there is no instance or sync group VI_9; there are VI_1"),
+        told.contains("there is no instance or sync group `VI_9`; did you mean `VI_1`?"),
         "{told}"
     );
     assert_eq!(pair.first.state(INSTANCE), Ok(State::Master));

@@ -15,6 +15,7 @@
 //! * `link`: a check that looks at an interface and has paths watched.
 //! * `author`: a check written with the SDK: no process called `name` runs.
 
+pub mod guide;
 mod pad;
 pub mod project;
 mod text;

@@ -1,11 +1,10 @@
 //! `vrrp-host drain`, `undrain` and `release`: what a person wants of instances.
 
-use std::io::{self, Write};
-
-use super::ask::ask;
+use super::ask::ask_for;
+use super::print;
 use crate::cli::{Names, Options};
 use crate::exit::Failure;
-use crate::supervisor::{InstanceCommand, Request, Response};
+use crate::supervisor::{InstanceCommand, Request};
 
 /// Asks the running daemon, and says which instances do it.
 ///
@@ -17,16 +16,12 @@ pub(crate) fn instances(
     command: InstanceCommand,
 ) -> Result<(), Failure> {
     let Names { names, .. } = names;
-    match ask(options, &Request::Command { names, command })? {
-        Response::Accepted(names) => {
-            let word = match command {
-                InstanceCommand::Drain => "drained",
-                InstanceCommand::Undrain => "no longer drained",
-                InstanceCommand::Release => "released",
-            };
-            writeln!(io::stdout(), "{word}: {}", names.join(", ")).map_err(Failure::internal)
-        }
-        Response::Status(_) => Err(Failure::internal("not an answer to a command")),
-        Response::Error(message) => Err(Failure::temporary(message)),
-    }
+    let names = ask_for(options, &Request::Command { names, command })?;
+    let word = match command {
+        InstanceCommand::Drain { persist: false } => "drained",
+        InstanceCommand::Drain { persist: true } => "drained, also after a restart",
+        InstanceCommand::Undrain => "no longer drained",
+        InstanceCommand::Release => "released",
+    };
+    print(&format!("{word}: {}", names.join(", ")))
 }

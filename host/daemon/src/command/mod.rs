@@ -2,17 +2,26 @@
 
 mod ask;
 mod check_config;
+mod events;
+mod explain;
 mod instances;
+mod log_level;
 pub(crate) mod module;
 mod progress;
 mod reload;
+mod run_check;
 pub(crate) mod simulate;
 mod status;
+mod terminal;
 
 pub(crate) use check_config::check_config;
+pub(crate) use events::events;
+pub(crate) use explain::explain;
 pub(crate) use instances::instances;
+pub(crate) use log_level::log_level;
 pub(crate) use reload::reload;
-pub(crate) use status::status;
+pub(crate) use run_check::run_check;
+pub(crate) use status::{status, watch};
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};

@@ -1,8 +1,7 @@
 //! `vrrp-host reload`: has the running daemon read its file again.
 
-use std::io::{self, Write};
-
-use super::ask::ask;
+use super::ask::{ask, unexpected};
+use super::print;
 use crate::cli::Options;
 use crate::exit::Failure;
 use crate::supervisor::{Request, Response};
@@ -12,9 +11,12 @@ use crate::supervisor::{Request, Response};
 /// # Errors
 /// When no daemon answers, or the file has errors: it goes on as before then.
 pub(crate) fn reload(options: &Options) -> Result<(), Failure> {
-    match ask(options, &Request::Reload)? {
-        Response::Accepted(_) => writeln!(io::stdout(), "reloaded").map_err(Failure::internal),
-        Response::Status(_) => Err(Failure::internal("not an answer to `reload`")),
-        Response::Error(message) => Err(Failure::config(message)),
+    let answer = ask(options, &Request::Reload)?;
+    if let Response::Accepted(_) = answer {
+        return print("reloaded");
     }
+    if let Response::Error(message) = answer {
+        return Err(Failure::config(message));
+    }
+    Err(unexpected(answer))
 }

@@ -8,6 +8,7 @@ use toml::Spanned;
 use toml::de::DeTable;
 use vrrp::VirtualRouterId;
 
+use super::control::Control;
 use super::group::{self, GroupDraft};
 use super::http::HttpDraft;
 use super::instance::peers::PeersDraft;
@@ -32,6 +33,7 @@ const ROOT: Keys = Keys {
         "instances",
         "sync-groups",
         "modules",
+        "control",
         "router",
         "sandbox",
     ],
@@ -56,6 +58,7 @@ pub(super) struct Draft {
     pub(super) instances: Vec<InstanceDraft>,
     pub(super) groups: Vec<GroupDraft>,
     keys: Option<Vec<PublicKey>>,
+    control: Option<Control>,
     http: Option<HttpDraft>,
     router: Option<RouterDraft>,
     sandbox: Option<Sandbox>,
@@ -119,6 +122,7 @@ impl Draft {
             instance_names,
             groups,
             keys: module::read_keys(&root),
+            control: Control::read(&root),
             http,
             router,
             sandbox: Sandbox::read(&root),
@@ -177,6 +181,7 @@ impl Draft {
             instances,
             groups,
             keys,
+            control: self.control?,
             http: self.http?.resolve(node),
             router: self.router?.resolve(node),
             sandbox: self.sandbox?,
@@ -497,6 +502,11 @@ fn resolve_instance(
         .iter()
         .filter(|track| track.scope.contains(node));
     let interface = draft.interface?.at(node)?.clone();
+    let priority = draft.priority?;
+    let priorities = nodes.keys();
+    let priorities = priorities
+        .map(|node| Some((node.clone(), *priority.at(node)?)))
+        .collect::<Option<_>>()?;
     let addresses = |drafts: &[Spanned<AddressDraft>]| {
         let drafts = drafts.iter().map(Spanned::get_ref);
         drafts
@@ -531,7 +541,8 @@ fn resolve_instance(
         interface,
         virtual_router_id: draft.virtual_router_id?.into_inner(),
         version: draft.version?,
-        priority: *draft.priority?.at(node)?,
+        priority: *priority.at(node)?,
+        priorities,
         advertisement_interval: draft.advertisement_interval?,
         max_learned_interval: draft.max_learned_interval?,
         checksum: draft.checksum?,

@@ -10,6 +10,7 @@ use toml::de::DeTable;
 
 mod authentication;
 mod cluster;
+mod control;
 mod group;
 mod http;
 mod inline;
@@ -37,7 +38,7 @@ pub(crate) use model::{
 };
 pub(crate) use module::{BuiltInNames, CHECK_TIMEOUT_DEFAULT, HOOK_TIMEOUT_DEFAULT, is_path};
 pub(crate) use report::{Diagnostic, Report, Source};
-pub(crate) use suggest::{closest, list};
+pub(crate) use suggest::{closest, list, unknown};
 
 use crate::store::PublicKey;
 use cluster::Draft;

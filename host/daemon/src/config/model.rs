@@ -10,6 +10,7 @@ use std::time::Duration;
 use vrrp_linux::netlink::{Address, Route, Rule};
 use vrrp_sandbox::{EngineKind, ModuleRole};
 
+use super::control::Control;
 use super::http::Http;
 use super::router::Router;
 use crate::store::{Digest, PublicKey, Reference};
@@ -33,6 +34,8 @@ pub(crate) struct Cluster {
     pub(crate) keys: Vec<PublicKey>,
     /// Where metrics and the status page are served; nowhere when left out.
     pub(crate) http: Option<Http>,
+    /// Who may ask the running daemon.
+    pub(crate) control: Control,
     /// How the process that speaks VRRP runs.
     pub(crate) router: Router,
     /// How modules are run.
@@ -136,6 +139,8 @@ pub(crate) struct Instance {
     pub(crate) version: vrrp::Version,
     /// This node's base priority; 1 to 255.
     pub(crate) priority: NonZeroU8,
+    /// The base priority of every node of the file; empty when it describes this host alone.
+    pub(crate) priorities: BTreeMap<String, NonZeroU8>,
     /// Time between advertisements.
     pub(crate) advertisement_interval: Duration,
     /// The longest interval that is learned from a MASTER.

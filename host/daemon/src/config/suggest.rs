@@ -21,6 +21,18 @@ pub(crate) fn closest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str>
         .map(|(_, candidate)| candidate)
 }
 
+/// What to say of a name that nothing has: there is no `what` of it, with what there is.
+pub(crate) fn unknown(what: &str, name: &str, known: &[&str]) -> String {
+    let there_is = match known {
+        [] => format!("there is no {what} at all"),
+        known => format!("there is {}", list(known)),
+    };
+    match closest(name, known) {
+        Some(close) => format!("there is no {what} `{name}`; did you mean `{close}`? {there_is}"),
+        None => format!("there is no {what} `{name}`; {there_is}"),
+    }
+}
+
 /// `a, b and c`, each in backquotes.
 pub(crate) fn list<S: AsRef<str>>(words: &[S]) -> String {
     let mut quoted: Vec<String> = words

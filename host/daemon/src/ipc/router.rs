@@ -16,6 +16,7 @@ use super::core::{
 };
 use super::passed::Passed;
 use crate::lateness::Lateness;
+use crate::logging::Level;
 
 /// To the router. Its set-up comes in pieces, because a thousand instances do not fit one message.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -46,6 +47,8 @@ pub(crate) enum ToRouter {
     },
     /// A run of a check ended.
     Report(Report),
+    /// Log that much.
+    LogLevel(Level),
     /// Answer with one [`FromRouter::Instance`] for each instance, one [`FromRouter::Check`] for each
     /// check, and [`FromRouter::StatusEnd`].
     Status,
@@ -335,11 +338,45 @@ pub(crate) struct InstanceStatus {
     pub(crate) drained: bool,
     /// What each track adds to the priority, in the order of the set-up.
     pub(crate) weights: Vec<i32>,
+    /// What would become of it if each track's check went down, in the order of the set-up.
+    pub(crate) forecasts: Vec<Forecast>,
     /// What is known of each tracked interface, in the order of the set-up without the instance's own.
     pub(crate) interfaces: Vec<InterfaceState>,
     /// Name and value, in the words of RFC 8347.
     pub(crate) counters: Vec<(String, u64)>,
     pub(crate) authentication_failure: Option<AuthenticationFailure>,
+}
+
+/// What would become of an instance if a check went down: [`vrrp::Forecast`].
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Forecast {
+    excluded: Option<Excluded>,
+    priority: u8,
+    gives_away: bool,
+}
+
+/// The state in which an instance takes part in no election.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Excluded(#[serde(with = "StateDef")] vrrp::State);
+
+impl From<vrrp::Forecast> for Forecast {
+    fn from(forecast: vrrp::Forecast) -> Self {
+        Self {
+            excluded: forecast.excluded.map(Excluded),
+            priority: forecast.priority,
+            gives_away: forecast.gives_away,
+        }
+    }
+}
+
+impl From<Forecast> for vrrp::Forecast {
+    fn from(forecast: Forecast) -> Self {
+        Self {
+            excluded: forecast.excluded.map(|Excluded(state)| state),
+            priority: forecast.priority,
+            gives_away: forecast.gives_away,
+        }
+    }
 }
 
 /// An advertisement that is not known to come from a peer.

@@ -8,6 +8,7 @@ use vrrp_sandbox::{EngineConfig, Trigger};
 
 use super::Passed;
 use super::core::{OutcomeDef, StateDef};
+use crate::logging::Level;
 
 /// To the worker.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -23,6 +24,11 @@ pub(crate) enum ToWorker {
     Start,
     /// Run every check now, whatever its interval: the router has forgotten the verdicts.
     RunAll,
+    /// Run a check now, whatever its interval: the report of that run, or of one after it, has this number or a higher one as
+    /// [`WorkerReport::asked`].
+    Run { check: u32, number: u64 },
+    /// Log that much.
+    LogLevel(Level),
     /// An instance changed its state; checks are told when they run.
     State {
         instance: String,
@@ -122,6 +128,8 @@ pub(crate) struct WorkerReport {
     pub(crate) cpu: Duration,
     /// Host calls that no grant allowed.
     pub(crate) denied: u32,
+    /// The last [`ToWorker::Run`] that this check was asked before the run began; 0 when there was none.
+    pub(crate) asked: u64,
 }
 
 /// A call of a hook.

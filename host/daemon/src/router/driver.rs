@@ -31,6 +31,7 @@ use super::strangers::Strangers;
 use super::virtual_macs::VirtualMacs;
 use crate::ipc::{Channel, FromRouter, Outbox, RecvError, StartFailure, ToRouter};
 use crate::lateness::Lateness;
+use crate::logging;
 
 /// Events of one source that are fed before the others get their turn.
 const BATCH: usize = 64;
@@ -342,6 +343,7 @@ impl Driver {
                     self.core.handle(now, Event::Command(instance, command));
                 }
             }
+            ToRouter::LogLevel(level) => logging::set_level(level),
             ToRouter::Status => self.tell_status(),
             ToRouter::Reload => self.incoming = Some(Incoming::default()),
             ToRouter::Stop => self.stop(now, YIELD_GRACE),

@@ -18,6 +18,7 @@ use vrrp_linux::role;
 use super::interfaces::{Needs, Use};
 use super::virtual_macs;
 use crate::ipc::{Channel, CheckSetup, GroupSetup, InstanceSetup, RecvError, ToRouter};
+use crate::logging;
 
 /// Everything the router is made from. The position in each list is the number by which the supervisor knows it.
 #[derive(Debug, Default)]
@@ -79,6 +80,7 @@ impl Incoming {
             | ToRouter::Reload
             | ToRouter::Command { .. }
             | ToRouter::Report(_)
+            | ToRouter::LogLevel(_)
             | ToRouter::Status
             | ToRouter::Stop) => return Piece::Other(other),
         }
@@ -113,6 +115,7 @@ pub(super) fn receive(channel: &mut Channel) -> Result<(Setup, Heartbeat), RecvE
                 let opened = file.map(Heartbeat::open).transpose();
                 heartbeat = opened.map_err(RecvError::Io)?;
             }
+            Some(Piece::Other(ToRouter::LogLevel(level))) => logging::set_level(level),
             Some(Piece::Other(ToRouter::Stop)) => return Err(RecvError::Closed),
             Some(Piece::Taken | Piece::Other(_)) => {}
             None => {

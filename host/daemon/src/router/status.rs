@@ -35,7 +35,10 @@ pub(super) fn answer(core: &Router, setup: &Setup, lateness: &Lateness) -> Vec<F
 }
 
 fn instance_status(core: &Router, setup: &Setup, instance: u32) -> Option<InstanceStatus> {
-    let status = core.instance(setup.instance_id(instance)?)?;
+    let id = setup.instance_id(instance)?;
+    let status = core.instance(id)?;
+    let tracks = status.tracks.iter();
+    let forecasts = tracks.filter_map(|track| core.forecast(id, track.check));
     let interface = |tracked: &vrrp::InterfaceStatus| {
         Some(InterfaceState {
             interface: setup.interface_name(tracked.interface)?.to_owned(),
@@ -52,6 +55,7 @@ fn instance_status(core: &Router, setup: &Setup, instance: u32) -> Option<Instan
         drained: status.drained,
         interfaces: status.interfaces.iter().filter_map(interface).collect(),
         weights: status.tracks.iter().map(|track| track.weight).collect(),
+        forecasts: forecasts.map(Into::into).collect(),
         counters: owned(named(&status.counters)),
         authentication_failure: status.authentication_failure.map(|failure| {
             AuthenticationFailure {

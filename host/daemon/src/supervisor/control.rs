@@ -1,4 +1,7 @@
-//! The control socket: one JSON object a line in, one out.
+//! The control socket: one JSON object a line in, one out; a client that follows the events gets one line for each.
+
+mod gate;
+mod serve;
 
 use std::fs;
 use std::io;
@@ -8,27 +11,33 @@ use std::time::Duration;
 use rustix::fs::Mode;
 use rustix::process::umask;
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::oneshot;
-use tokio::time::timeout;
-use tracing::debug;
+use tracing::{debug, warn};
+use vrrp_linux::group::Group;
 
+pub(super) use gate::Gate;
+use serve::serve;
+
+use super::history::Following;
+use crate::event::Event;
 use crate::exit::Failure;
-use crate::status::Status;
+use crate::logging::Level;
+use crate::status::{Check, Status};
 
-/// Longest request, bytes.
-const REQUEST_MAX: u64 = 64 * 1024;
-/// How long a client may take to send its request or to read the answer.
-const CLIENT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a request may take, a reload with new modules to compile in particular.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(150);
+/// The pause after a client that could not be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What can be asked of a running daemon.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Request {
     Status,
+    /// The last so many events, oldest first, and with `follow` those that happen from now on.
+    Events {
+        last: usize,
+        follow: bool,
+    },
     /// Read cluster.toml again and go on with it.
     Reload,
     /// Something that instances are to do.
@@ -37,13 +46,24 @@ pub(crate) enum Request {
         names: Vec<String>,
         command: InstanceCommand,
     },
+    /// Run a check now.
+    RunCheck {
+        check: String,
+    },
+    /// Log that much, in every process.
+    LogLevel {
+        level: Level,
+    },
 }
 
 /// What an instance can be asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum InstanceCommand {
-    Drain,
+    Drain {
+        /// Also after a restart.
+        persist: bool,
+    },
     Undrain,
     Release,
 }
@@ -53,26 +73,48 @@ pub(crate) enum InstanceCommand {
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Response {
     Status(Box<Status>),
+    Events(Vec<Event>),
+    /// One of those that are followed.
+    Event(Box<Event>),
+    /// The client took the events too slowly: so many are lost, and no more follow.
+    Lost(u64),
     /// It is done, or under way for these instances.
     Accepted(Vec<String>),
+    /// How the run ended that was asked for.
+    CheckRun(Box<Check>),
+    /// The one who asks may not do that.
+    Refused(String),
     Error(String),
+}
+
+/// What a client wants of the supervisor, with the place for the answer.
+#[derive(Debug)]
+pub(super) enum Asked {
+    Once(Request, oneshot::Sender<Response>),
+    /// The last so many events, and those that follow.
+    Follow(usize, oneshot::Sender<Following>),
 }
 
 /// Listens until dropped, and removes its file then.
 #[derive(Debug)]
 pub(super) struct Control {
     path: PathBuf,
+    gate: Gate,
     task: tokio::task::JoinHandle<()>,
 }
 
 impl Control {
-    /// Listens at `path`; each request goes through `deliver` with the place for its answer.
+    /// Listens at `path`; each request goes through `deliver`. The members of `readers` may look.
     ///
     /// # Errors
     /// When another daemon answers at `path`, or the socket cannot be made there.
-    pub(super) async fn listen<F>(path: &Path, deliver: F) -> Result<Self, Failure>
+    pub(super) async fn listen<F>(
+        path: &Path,
+        readers: Option<Group>,
+        deliver: F,
+    ) -> Result<Self, Failure>
     where
-        F: Fn(Request, oneshot::Sender<Response>) + Clone + Send + 'static,
+        F: Fn(Asked) + Clone + Send + Sync + 'static,
     {
         if UnixStream::connect(path).await.is_ok() {
             return Err(Failure::temporary(format!(
@@ -91,11 +133,23 @@ impl Control {
                 Failure::temporary(text)
             }
         })?;
+        let gate = Gate::new(path);
+        gate.admit(readers)?;
+        let admission = gate.clone();
         let task = tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                let deliver = deliver.clone();
+            loop {
+                let client = match listener.accept().await {
+                    Ok((client, _)) => client,
+                    Err(error) => {
+                        // Too many open files, for example: it passes when others have their answers.
+                        warn!(%error, "control client not served");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                        continue;
+                    }
+                };
+                let (deliver, gate) = (deliver.clone(), admission.clone());
                 tokio::spawn(async move {
-                    if let Err(error) = serve(client, deliver).await {
+                    if let Err(error) = serve(client, &gate, deliver).await {
                         debug!(%error, "control client");
                     }
                 });
@@ -103,8 +157,14 @@ impl Control {
         });
         Ok(Self {
             path: path.to_owned(),
+            gate,
             task,
         })
+    }
+
+    /// Who is let in, for a reload to change.
+    pub(super) fn gate(&self) -> Gate {
+        self.gate.clone()
     }
 }
 
@@ -124,31 +184,9 @@ fn bind(path: &Path) -> io::Result<UnixListener> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         Ok(()) | Err(_) => {}
     }
-    // Root only, from its first moment on.
+    // Its owner's only, from its first moment on.
     let before = umask(Mode::from_raw_mode(0o177));
     let listener = UnixListener::bind(path);
     umask(before);
     listener
-}
-
-async fn serve<F>(client: UnixStream, deliver: F) -> io::Result<()>
-where
-    F: Fn(Request, oneshot::Sender<Response>),
-{
-    let (reader, mut writer) = client.into_split();
-    let mut line = String::new();
-    let mut reader = BufReader::new(reader.take(REQUEST_MAX));
-    timeout(CLIENT_TIMEOUT, reader.read_line(&mut line)).await??;
-    let response = match serde_json::from_str(&line) {
-        Ok(request) => {
-            let (sender, answer) = oneshot::channel();
-            deliver(request, sender);
-            let answer = timeout(ANSWER_TIMEOUT, answer).await?;
-            answer.unwrap_or_else(|_| Response::Error("the daemon is stopping".to_owned()))
-        }
-        Err(error) => Response::Error(format!("not a request: {error}")),
-    };
-    let mut text = serde_json::to_vec(&response)?;
-    text.push(b'\n');
-    timeout(CLIENT_TIMEOUT, writer.write_all(&text)).await?
 }

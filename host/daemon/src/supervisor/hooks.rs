@@ -56,6 +56,14 @@ struct Pending {
     attempt: u32,
 }
 
+/// A call that a newer transition made pointless.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Dropped {
+    pub(super) hook: usize,
+    /// The number of the transition that it was for.
+    pub(super) sequence: u64,
+}
+
 /// What the end of a call means.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum AfterCall {
@@ -87,7 +95,7 @@ impl Queues {
 
     /// Queues the hooks of an instance or group for a transition described by `template`, whose `call`, `hook`
     /// and `sequence` are filled in here. Calls for older transitions that have not begun are dropped
-    /// unless their hook wants every one; returns the hooks of the dropped ones.
+    /// unless their hook wants every one; returns the dropped ones.
     pub(super) fn enqueue(
         &mut self,
         queue: usize,
@@ -95,7 +103,7 @@ impl Queues {
         on: NotifyOn,
         every: impl Fn(usize) -> bool,
         template: &CallHook,
-    ) -> Vec<usize> {
+    ) -> Vec<Dropped> {
         let Some(queue) = self.queues.get_mut(queue) else {
             return Vec::new();
         };
@@ -103,7 +111,10 @@ impl Queues {
         let mut superseded = Vec::new();
         queue.waiting.retain(|pending| {
             if !pending.every {
-                superseded.push(hook_of(pending));
+                superseded.push(Dropped {
+                    hook: hook_of(pending),
+                    sequence: pending.call.sequence,
+                });
             }
             pending.every
         });

@@ -1,5 +1,6 @@
 //! What the file needs of this host, and giving up the rest.
 
+use vrrp_linux::group::Group;
 use vrrp_linux::{link, rights, role, user};
 
 use super::broker::user_of;
@@ -107,6 +108,7 @@ pub(super) fn check_names(checked: &Checked) -> Result<(), Failure> {
         Some(checked.source.error_at(&place, &message))
     }));
     missing.extend(missing_processors(checked));
+    missing.extend(missing_group(checked)?);
     if missing.is_empty() {
         Ok(())
     } else {
@@ -124,6 +126,33 @@ fn missing_processors(checked: &Checked) -> Option<Diagnostic> {
     let help = format!("it may run on {}", there.join(", "));
     let place = ["router", "cpu-affinity", &checked.cluster.node];
     Some(checked.source.error_at(&place, &message).help(help))
+}
+
+/// The group whose members may look through the control socket.
+///
+/// # Errors
+/// When the host cannot be asked for its groups.
+pub(super) fn readers(checked: &Checked) -> Result<Option<Group>, Failure> {
+    let name = checked.cluster.control.read_only_group.as_deref();
+    let group = name.map(Group::named).transpose().map_err(|error| {
+        Failure::temporary(format!("this host's groups cannot be looked up: {error}"))
+    })?;
+    Ok(group.flatten())
+}
+
+/// Nobody could look.
+fn missing_group(checked: &Checked) -> Result<Option<Diagnostic>, Failure> {
+    let Some(name) = &checked.cluster.control.read_only_group else {
+        return Ok(None);
+    };
+    if readers(checked)?.is_some() {
+        return Ok(None);
+    }
+    let message = format!("this host has no group {name}");
+    let help =
+        format!("make it with `groupadd --system {name}`, or write one that `getent group` lists");
+    let place = ["control", "read-only-group"];
+    Ok(Some(checked.source.error_at(&place, &message).help(help)))
 }
 
 /// Those that this node runs.

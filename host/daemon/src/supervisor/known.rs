@@ -1,6 +1,7 @@
 //! What the supervisor knows of instances, checks and hooks: for `status`, the log and the hooks.
 
 mod authentication;
+mod outlook;
 pub(super) mod tally;
 
 use std::collections::BTreeMap;
@@ -9,7 +10,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use vrrp::{Family, OnFail, Outcome, Standing, State};
 use vrrp_linux::netlink::{Address, Route, Rule};
 
+use self::outlook::Outlook;
 use self::tally::{CallEnd, CheckTally, HookTally, Tallies, Transitions};
+use super::drains::Drains;
 use super::setup::{InstancePlan, Setup};
 use crate::ipc::{CheckProgress, GroupChange, InstanceStatus, StateChange, WorkerReport};
 use crate::lateness::Lateness;
@@ -25,6 +28,17 @@ pub(super) struct Known {
     /// The router's counters that belong to no instance.
     pub(super) counters: Vec<(String, u64)>,
     pub(super) lateness: Lateness,
+}
+
+/// What else `status` shows.
+#[derive(Debug)]
+pub(super) struct Surroundings<'a> {
+    /// This node's name.
+    pub(super) node: &'a str,
+    pub(super) processes: status::Processes,
+    pub(super) log_level: String,
+    pub(super) last_reload: Option<status::Reload>,
+    pub(super) drains: &'a Drains,
 }
 
 #[derive(Debug)]
@@ -224,26 +238,36 @@ impl Known {
     /// Everything as `status` shows it.
     pub(super) fn status(
         &self,
-        node: &str,
         setup: &Setup,
-        processes: status::Processes,
+        surroundings: Surroundings<'_>,
         pending: impl Fn(usize) -> usize,
     ) -> status::Status {
+        let Surroundings {
+            node,
+            processes,
+            log_level,
+            last_reload,
+            drains,
+        } = surroundings;
         status::Status {
             node: node.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             processes,
+            log_level,
+            last_reload,
             counters: self.counters.iter().cloned().collect(),
             lateness: self.lateness.status(),
             instances: setup
                 .instances
                 .iter()
                 .zip(&self.instances)
-                .map(|(plan, known)| {
-                    (
-                        plan.instance.name.clone(),
-                        self.instance(plan, known, setup),
-                    )
+                .zip(0..)
+                .map(|((plan, known), number)| {
+                    let status = status::Instance {
+                        drain_persists: drains.persists(number),
+                        ..self.instance(plan, known, node, setup)
+                    };
+                    (plan.instance.name.clone(), status)
                 })
                 .collect(),
             sync_groups: setup
@@ -287,7 +311,14 @@ impl Known {
         }
     }
 
-    fn instance(&self, plan: &InstancePlan, known: &Instance, setup: &Setup) -> status::Instance {
+    fn instance(
+        &self,
+        plan: &InstancePlan,
+        known: &Instance,
+        node: &str,
+        setup: &Setup,
+    ) -> status::Instance {
+        let outlook = Outlook::new(plan, known.state, node, setup);
         let detail = known.detail.as_ref();
         let base = plan.instance.priority.get();
         status::Instance {
@@ -314,10 +345,13 @@ impl Known {
                 .and_then(|detail| detail.active)
                 .map(|(address, priority)| status::Master {
                     address: address.to_string(),
+                    node: outlook.node_at(address),
                     priority,
                 }),
             drained: detail.is_some_and(|detail| detail.drained),
-            tracks: self.tracks(plan, detail, setup),
+            drain_persists: false,
+            nodes: outlook.nodes(),
+            tracks: self.tracks(plan, detail, setup, &outlook),
             interfaces: interfaces(detail),
             authentication: authentication::describe(
                 &plan.instance.authentication,
@@ -334,6 +368,7 @@ impl Known {
         plan: &InstancePlan,
         detail: Option<&InstanceStatus>,
         setup: &Setup,
+        outlook: &Outlook<'_>,
     ) -> BTreeMap<String, status::Track> {
         plan.tracks
             .iter()
@@ -341,8 +376,12 @@ impl Known {
             .enumerate()
             .filter_map(|(index, (&check, track))| {
                 let name = setup.checks.get(check)?.name.clone();
+                let standing = self.checks.get(check)?.standing;
+                let forecast = detail.and_then(|detail| detail.forecasts.get(index));
+                let forecast = forecast.filter(|_| standing != Some(Standing::Down));
                 let track = status::Track {
-                    standing: standing_word(self.checks.get(check)?.standing).to_owned(),
+                    if_down: forecast.map(|forecast| outlook.if_down((*forecast).into())),
+                    standing: standing_word(standing).to_owned(),
                     on_fail: on_fail_word(track.on_fail),
                     weight: detail
                         .and_then(|detail| detail.weights.get(index))
@@ -382,6 +421,7 @@ fn interfaces(detail: Option<&InstanceStatus>) -> BTreeMap<String, status::Track
                 standing: standing.to_owned(),
                 on_fail: on_fail_word(interface.on_fail),
                 weight: interface.weight,
+                if_down: None,
             };
             (interface.interface.clone(), track)
         })
@@ -406,7 +446,7 @@ fn on_fail_word(on_fail: OnFail) -> String {
 }
 
 impl Check {
-    fn status(&self) -> status::Check {
+    pub(super) fn status(&self) -> status::Check {
         status::Check {
             verdict: verdict_word(self.outcome).to_owned(),
             summary: self.summary.clone(),
@@ -492,6 +532,6 @@ pub(super) fn position(number: u32) -> Option<usize> {
     usize::try_from(number).ok()
 }
 
-fn timestamp(at: SystemTime) -> String {
+pub(super) fn timestamp(at: SystemTime) -> String {
     humantime::format_rfc3339_millis(at).to_string()
 }

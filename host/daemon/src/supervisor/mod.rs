@@ -8,9 +8,11 @@ mod broker;
 mod children;
 pub(crate) mod compile;
 mod control;
+mod drains;
 mod finder;
 mod guardian;
 mod heartbeat;
+mod history;
 mod hooks;
 mod host;
 mod http;
@@ -27,6 +29,7 @@ use std::path::Path;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tracing::info;
+use vrrp_linux::group::Group;
 
 pub(crate) use broker::Broker;
 pub(crate) use compile::compile;
@@ -39,10 +42,11 @@ pub(crate) use setup::{Setup, instance_setup, module_setup};
 use crate::cli::Options;
 use crate::exit::Failure;
 use crate::logging;
+use control::Asked;
 use host::Rights;
 use http::Http;
 use prepare::Checked;
-use running::{Event, Supervisor};
+use running::{Doors, Event, Mailbox, Supervisor};
 
 /// Messages that wait for the supervisor; a child that says more has to wait.
 const EVENTS_MAX: usize = 1024;
@@ -83,15 +87,20 @@ async fn run_checked(
     }
     prepare::prepare_cache(options)?;
     let (events, receiver) = mpsc::channel(EVENTS_MAX);
-    let control = listen(&options.control, &events).await?;
+    let readers = host::readers(&checked)?;
+    let control = listen(&options.control, readers, &events).await?;
     deliver_signals(&events)?;
     let setup = Setup::for_node(&checked.cluster);
     prepare::check_virtual_macs(&checked.source, &setup).await?;
     let keys = prepare::compile_modules(options, &checked.source, &setup).await?;
     let http = Http::start(http, events.clone())?;
-    let queue = (events, receiver);
+    let doors = Doors {
+        gate: control.gate(),
+        http,
+    };
+    let mailbox = Mailbox { events, receiver };
     let mut supervisor =
-        Supervisor::start(options, rights, checked, setup, keys, http, queue).await?;
+        Supervisor::start(options, rights, checked, setup, keys, doors, mailbox).await?;
     info!("node {}: ready", supervisor.node());
     manager::ready();
     supervisor.run().await;
@@ -102,11 +111,19 @@ async fn run_checked(
     Ok(())
 }
 
-async fn listen(path: &Path, events: &mpsc::Sender<Event>) -> Result<control::Control, Failure> {
+async fn listen(
+    path: &Path,
+    readers: Option<Group>,
+    events: &mpsc::Sender<Event>,
+) -> Result<control::Control, Failure> {
     let events = events.clone();
-    control::Control::listen(path, move |request, answer| {
+    control::Control::listen(path, readers, move |asked| {
+        let event = match asked {
+            Asked::Once(request, answer) => Event::Control(request, answer),
+            Asked::Follow(last, answer) => Event::Follow(last, answer),
+        };
         // A supervisor that is too busy to take the request drops the place for the answer, which the client sees.
-        let _ = events.try_send(Event::Control(request, answer));
+        let _ = events.try_send(event);
     })
     .await
 }

@@ -27,7 +27,7 @@ pub(crate) struct Setup {
     pub(crate) instances: Vec<InstancePlan>,
     pub(crate) groups: Vec<GroupPlan>,
     engine: EngineKind,
-    /// The nodes of the file with their addresses.
+    /// Every node of the file with its address.
     pub(super) nodes: BTreeMap<String, Option<IpAddr>>,
     /// The address that the file gives this node.
     pub(super) address: Option<IpAddr>,
@@ -143,6 +143,13 @@ impl Setup {
             .chain(groups)
             .chain([start])
             .collect()
+    }
+
+    /// The number of the instance of this name.
+    pub(super) fn instance_number(&self, name: &str) -> Option<u32> {
+        let mut instances = self.instances.iter();
+        let index = instances.position(|plan| plan.instance.name == name)?;
+        u32::try_from(index).ok()
     }
 
     /// The modules, checks first, in the order of their numbers.

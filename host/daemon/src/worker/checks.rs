@@ -1,6 +1,6 @@
 //! Running checks: on their interval, and at once when something they watch happened.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
@@ -35,6 +35,8 @@ pub(super) struct RunningCheck {
 #[derive(Debug, Default)]
 struct Wake {
     causes: RefCell<Vec<Trigger>>,
+    /// The last number by which somebody asked for a run.
+    asked: Cell<u64>,
     /// One permit is kept: whatever happens during a run leads to exactly one more.
     notify: Notify,
 }
@@ -82,6 +84,12 @@ impl RunningCheck {
         self.wake.notify.notify_one();
     }
 
+    /// As [`run_now`](Self::run_now), because somebody asked for it with this number.
+    pub(super) fn run_asked(&self, number: u64) {
+        self.wake.asked.set(number);
+        self.run_now();
+    }
+
     /// Runs at once and then for ever; each run is reported.
     pub(super) fn start(&self, states: States, outgoing: mpsc::UnboundedSender<FromWorker>) {
         let check = self.clone();
@@ -105,6 +113,7 @@ impl RunningCheck {
             let started = Instant::now();
             last_start = Some(started);
             number += 1;
+            let asked = self.wake.asked.get();
             let context = RunContext {
                 causes: self.wake.causes.take(),
                 run: number,
@@ -120,7 +129,7 @@ impl RunningCheck {
                 previous = Some(observation.verdict);
             }
             if outgoing
-                .send(FromWorker::Report(self.report(report)))
+                .send(FromWorker::Report(self.report(report, asked)))
                 .is_err()
             {
                 return;
@@ -129,7 +138,7 @@ impl RunningCheck {
         }
     }
 
-    fn report(&self, report: RunReport) -> WorkerReport {
+    fn report(&self, report: RunReport, asked: u64) -> WorkerReport {
         let Usage {
             wall, cpu, denied, ..
         } = report.usage;
@@ -162,6 +171,7 @@ impl RunningCheck {
             wall,
             cpu,
             denied,
+            asked,
         }
     }
 }

@@ -153,6 +153,13 @@ impl Worker {
             ToWorker::Load { engine } => self.load(engine).await,
             ToWorker::Start => self.start(),
             ToWorker::RunAll => self.checks.iter().for_each(RunningCheck::run_now),
+            ToWorker::Run { check, number } => {
+                let mut checks = self.checks.iter();
+                if let Some(check) = checks.find(|known| known.index() == check) {
+                    check.run_asked(number);
+                }
+            }
+            ToWorker::LogLevel(level) => logging::set_level(level),
             ToWorker::State { instance, state } => {
                 self.states.borrow_mut().insert(instance, state);
             }

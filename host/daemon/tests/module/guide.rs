@@ -1,13 +1,11 @@
 //! `docs/writing-modules.md`: every command in it is run, in its order, in one folder.
-//!
-//! A block that starts with ```sh holds commands that succeed; after ```sh 1 the last one ends with that exit code.
-//! A block of which the first line has the name of a file (```toml cluster.toml) is that file.
 
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
+use hostile::guide::{Block, blocks};
 use hostile::project::{Project, offline};
 use hostile::target;
 
@@ -15,34 +13,6 @@ use crate::support::{BINARY, said, scratch, source_tree};
 
 /// The project that the guide makes.
 const PROJECT: &str = "web-workers";
-
-/// A block of the guide.
-#[derive(Debug, PartialEq, Eq)]
-enum Block {
-    /// Commands, and the exit code of the last.
-    Commands(String, i32),
-    /// A file and its content.
-    File(String, String),
-}
-
-fn blocks(text: &str) -> Vec<Block> {
-    let fenced = text.split("\n```").skip(1).step_by(2);
-    fenced
-        .filter_map(|block| {
-            let (info, content) = block.split_once('\n')?;
-            let content = format!("{content}\n");
-            match info.split_once(' ').unwrap_or((info, "")) {
-                ("sh", "") => Some(Block::Commands(content, 0)),
-                ("sh", code) => Some(Block::Commands(
-                    content,
-                    code.parse().expect("an exit code"),
-                )),
-                (_, "") => None,
-                (_, file) => Some(Block::File(file.to_owned(), content)),
-            }
-        })
-        .collect()
-}
 
 #[test]
 fn every_command_does_what_the_guide_says() {
@@ -90,18 +60,4 @@ fn run(home: &Path, script: &str, code: i32) {
         .env("PATH", format!("{}:{path}", binaries.display()));
     offline(&mut command, scratch());
     said(&mut command).assert(code, &[]);
-}
-
-#[test]
-fn blocks_are_told_apart() {
-    let text =
-        "x\n```sh\na\nb\n```\ny\n```toml f.toml\nc = 1\n```\n```text\nz\n```\n```sh 1\nd\n```\n";
-    assert_eq!(
-        blocks(text),
-        [
-            Block::Commands("a\nb\n".to_owned(), 0),
-            Block::File("f.toml".to_owned(), "c = 1\n".to_owned()),
-            Block::Commands("d\n".to_owned(), 1),
-        ]
-    );
 }

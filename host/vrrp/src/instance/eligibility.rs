@@ -3,9 +3,10 @@
 use core::net::IpAddr;
 
 use super::state::{Backup, Heard, Initialize, Machine};
+use super::tracks::Tracks;
 use super::{Farewell, Instance, advertise};
 use crate::outbox::Outbox;
-use crate::{InstanceId, Instant, Reason};
+use crate::{CheckId, Forecast, InstanceId, Instant, Reason, State};
 
 /// Whether the instance could take part, were it not for its sync group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +50,7 @@ impl Instance {
         if self.waits_for_a_peer() {
             return;
         }
-        let eligibility = self.eligibility(block);
+        let eligibility = self.eligibility(&self.tracks, block);
         let (priority, grace) = (self.effective_priority, self.machine.grace());
         match (eligibility, &mut self.machine) {
             // RFC 9568 §6.4.1
@@ -94,7 +95,42 @@ impl Instance {
 
     /// Whether the instance could take part, were it not for its sync group.
     pub(crate) fn readiness(&self) -> Readiness {
-        match self.eligibility(None) {
+        self.readiness_with(&self.tracks)
+    }
+
+    /// As [`readiness`](Self::readiness), if a check were down.
+    pub(crate) fn readiness_without(&self, check: CheckId) -> Readiness {
+        self.readiness_with(&self.tracks.without(check).0)
+    }
+
+    /// What it would be if a check were down. `gives_away` says whether another member of its sync group would give the
+    /// addresses away for it.
+    pub(crate) fn forecast(
+        &self,
+        check: CheckId,
+        block: Option<Block>,
+        gives_away: bool,
+    ) -> Forecast {
+        let (tracks, _) = self.tracks.without(check);
+        let excluded = match self.eligibility(&tracks, block) {
+            Eligibility::Eligible(_) => None,
+            Eligibility::Waiting => Some(State::Initialize),
+            Eligibility::Faulty { .. } => Some(State::Fault),
+        };
+        Forecast {
+            excluded,
+            priority: self.priority_with(&tracks),
+            gives_away,
+        }
+    }
+
+    /// Whether it would give its addresses away if a check went down.
+    pub(crate) fn gives_away_without(&self, check: CheckId) -> bool {
+        self.tracks.without(check).1 && !self.is_owner()
+    }
+
+    fn readiness_with(&self, tracks: &Tracks) -> Readiness {
+        match self.eligibility(tracks, None) {
             Eligibility::Eligible(_) => Readiness::Ready,
             Eligibility::Waiting => Readiness::Waiting,
             Eligibility::Faulty { .. } => Readiness::Faulty,
@@ -110,7 +146,7 @@ impl Instance {
             && self.source().is_some()
     }
 
-    fn eligibility(&self, block: Option<Block>) -> Eligibility {
+    fn eligibility(&self, tracks: &Tracks, block: Option<Block>) -> Eligibility {
         if !self.running || self.start_at.is_some() {
             return Eligibility::Waiting;
         }
@@ -134,13 +170,13 @@ impl Instance {
         if let Some(interface) = self.links.fault() {
             return faulty(Reason::InterfaceDown(interface));
         }
-        if let Some(check) = self.tracks.fault() {
+        if let Some(check) = tracks.fault() {
             return faulty(Reason::CheckDown(check));
         }
         if let Some(Block::Faulty(member)) = block {
             return faulty(Reason::SyncGroup(member));
         }
-        if self.links.awaited() || self.tracks.awaited().next().is_some() || block.is_some() {
+        if self.links.awaited() || tracks.awaited().next().is_some() || block.is_some() {
             return Eligibility::Waiting;
         }
         Eligibility::Eligible(source)

@@ -2,6 +2,7 @@
 
 use super::advert::advertise;
 use super::state::Machine;
+use super::tracks::Tracks;
 use super::{Instance, LOWEST, OWNER};
 use crate::outbox::Outbox;
 use crate::{Action, Reason};
@@ -32,7 +33,7 @@ impl Instance {
     /// Recomputes the effective priority and brings timer or advertisement in line with it.
     pub(crate) fn apply_priority(&mut self) {
         let before = self.timing();
-        self.effective_priority = self.compute_priority();
+        self.effective_priority = self.priority_with(&self.tracks);
         let after = self.timing();
         if before.priority == after.priority {
             return;
@@ -47,7 +48,8 @@ impl Instance {
         }
     }
 
-    fn compute_priority(&self) -> u8 {
+    /// The effective priority with such checks.
+    pub(super) fn priority_with(&self, tracks: &Tracks) -> u8 {
         if self.drained {
             return LOWEST;
         }
@@ -55,7 +57,7 @@ impl Instance {
             return OWNER;
         }
         let base = i32::from(self.config.priority.get());
-        let weight = self.tracks.weight() + self.links.weight();
+        let weight = tracks.weight() + self.links.weight();
         u8::try_from((base + weight).clamp(1, 254)).unwrap_or(LOWEST)
     }
 }

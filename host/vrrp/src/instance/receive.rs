@@ -7,6 +7,7 @@ use super::state::{Backup, Heard, Machine};
 use super::{Farewell, Instance, differences, send};
 use crate::authentication::Received;
 use crate::config::Family;
+use crate::forecast::outranks;
 use crate::group::Membership;
 use crate::outbox::Outbox;
 use crate::packet::{Advertisement, version_number};
@@ -150,7 +151,7 @@ impl Instance {
             }
             return;
         }
-        let outranked = (priority, source) > (self.effective_priority, own_source);
+        let outranked = outranks((priority, source), (self.effective_priority, own_source));
         let is_tie = priority == self.effective_priority;
         let deferred = outranked
             && is_tie

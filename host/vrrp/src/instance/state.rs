@@ -5,6 +5,7 @@ use core::num::NonZeroU8;
 use core::time::Duration;
 
 use super::active::Active;
+use crate::forecast::preempts;
 use crate::packet::Advertisement;
 use crate::{Instant, Reason, State, Version, active_down_interval, skew_time};
 
@@ -119,7 +120,7 @@ impl Backup {
             self.preempt_at = None;
             return;
         }
-        if !preemption.enabled || priority >= timing.priority {
+        if !preempts(preemption.enabled, timing.priority, priority) {
             self.preempt_at = None;
         } else if now >= *self.preempt_at.get_or_insert(now + preemption.delay) {
             self.heard = Heard::Lower { source, priority };

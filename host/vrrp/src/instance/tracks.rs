@@ -6,7 +6,7 @@ use crate::track::contribution;
 use crate::{CheckId, OnFail, Standing, Track, TrackStatus};
 
 /// Every tracked check, as this virtual router last saw it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Tracks(Vec<Tracked>);
 
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +40,16 @@ impl Tracks {
         tracked.standing = standing;
         tracked.reported = reported;
         went_down && tracked.track.on_fail == OnFail::Release
+    }
+
+    /// The same, if `check` went down and its module reported no other adjustment; and whether the addresses are to be
+    /// given away for it.
+    pub(super) fn without(&self, check: CheckId) -> (Self, bool) {
+        let mut tracks = self.clone();
+        let tracked = self.0.iter().find(|tracked| tracked.track.check == check);
+        let reported = tracked.map_or(0, |tracked| tracked.reported);
+        let gives_away = tracks.update(check, Standing::Down, reported);
+        (tracks, gives_away)
     }
 
     /// Keeps what is known of each check that `tracks` name too.

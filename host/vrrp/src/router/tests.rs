@@ -16,6 +16,7 @@ mod announcing;
 mod authentication;
 mod checks;
 mod delays;
+mod forecast;
 mod groups;
 mod interfaces;
 mod properties;

@@ -1,95 +1,338 @@
+//! The status as a person sees it, in the situations that it is looked at in.
+
 use std::collections::BTreeMap;
 
+use expect_test::{Expect, expect};
+
 use super::*;
+use crate::status::{
+    Authentication, AuthenticationFailure, Check, Hook, IfDown, Instance, Lateness, Master, Node,
+    Priority, Processes, Progress, Reload, SyncGroup, Takeover, Track,
+};
 
-const NOW: &str = "2026-11-25T15:00:00Z";
+const NOW: &str = "2026-11-25T15:00:10Z";
+const THEN: &str = "2026-11-25T14:03:07.123Z";
 
-fn check(verdict: &str, standing: &str, progress: Option<(&str, u16, u16)>) -> Check {
-    Check {
-        verdict: verdict.to_owned(),
-        summary: "GET http://127.0.0.1:8080/ gave 503".to_owned(),
-        since: Some("2026-11-25T14:03:07.123Z".to_owned()),
-        standing: standing.to_owned(),
-        progress: progress.map(|(towards, count, needed)| Progress {
-            towards: towards.to_owned(),
-            count,
-            needed,
+pub(in crate::command) fn clock() -> Clock {
+    Clock::at(humantime::parse_rfc3339(NOW).unwrap())
+}
+
+fn named<T>(values: impl IntoIterator<Item = (&'static str, T)>) -> BTreeMap<String, T> {
+    let values = values.into_iter();
+    values.map(|(name, it)| (name.to_owned(), it)).collect()
+}
+
+pub(in crate::command) fn track(on_fail: &str) -> Track {
+    Track {
+        standing: "up".to_owned(),
+        on_fail: on_fail.to_owned(),
+        weight: 0,
+        if_down: Some(IfDown {
+            state: "FAULT".to_owned(),
+            priority: 100,
+            takeover: Takeover::Other,
+            node: Some("slave".to_owned()),
         }),
-        runs: 42,
-        errors: 1,
-        last_run_us: 1234,
-        last_cpu_us: 567,
-        facts: BTreeMap::new(),
     }
 }
 
+/// The scenario's first node, MASTER with everything as it should be.
+pub(in crate::command) fn master() -> Status {
+    let instance = Instance {
+        state: "MASTER".to_owned(),
+        since: THEN.to_owned(),
+        reason: "no MASTER heard".to_owned(),
+        virtual_router_id: 251,
+        interface: "eth0".to_owned(),
+        version: 3,
+        priority: Priority {
+            base: 100,
+            effective: 100,
+        },
+        virtual_addresses: vec!["172.27.0.247/32".to_owned()],
+        virtual_mac: None,
+        accept_mode: true,
+        excluded_addresses: Vec::new(),
+        routes: Vec::new(),
+        rules: Vec::new(),
+        master: Some(Master {
+            address: "172.27.0.1".to_owned(),
+            node: Some("master".to_owned()),
+            priority: 100,
+        }),
+        drained: false,
+        drain_persists: false,
+        nodes: named(
+            [("master", 1, 100), ("slave", 2, 99)].map(|(name, last, priority)| {
+                let node = Node {
+                    address: Some(format!("172.27.0.{last}")),
+                    priority,
+                };
+                (name, node)
+            }),
+        ),
+        tracks: named([("node-exporter", track("fault"))]),
+        interfaces: BTreeMap::new(),
+        authentication: Authentication {
+            method: "none".to_owned(),
+            mode: None,
+            active_key: None,
+            last_failure: None,
+        },
+        counters: BTreeMap::new(),
+    };
+    let check = Check {
+        verdict: "passing".to_owned(),
+        summary: "1 processes named node_exporter".to_owned(),
+        since: Some(THEN.to_owned()),
+        standing: "up".to_owned(),
+        runs: 1_712,
+        last_run_us: 1_234,
+        ..Check::default()
+    };
+    let hook = Hook {
+        runs: 1,
+        last_result: Some("done".to_owned()),
+        last_at: Some(THEN.to_owned()),
+        last_subject: Some("VI_1".to_owned()),
+        last_sequence: Some(2),
+        ..Hook::default()
+    };
+    Status {
+        node: "master".to_owned(),
+        version: "0.1.0".to_owned(),
+        processes: Processes {
+            supervisor: 10,
+            router: Some(11),
+            worker: Some(12),
+        },
+        log_level: "info".to_owned(),
+        last_reload: None,
+        counters: BTreeMap::new(),
+        lateness: Lateness {
+            buckets: Vec::new(),
+            count: 0,
+            sum_us: 0,
+            max_us: 0,
+        },
+        instances: named([("VI_1", instance)]),
+        sync_groups: BTreeMap::new(),
+        checks: named([("node-exporter", check)]),
+        hooks: named([("start-exporter", hook)]),
+    }
+}
+
+pub(in crate::command) fn vi_1(status: &mut Status) -> &mut Instance {
+    status.instances.get_mut("VI_1").unwrap()
+}
+
+pub(in crate::command) fn node_exporter(status: &mut Status) -> &mut Check {
+    status.checks.get_mut("node-exporter").unwrap()
+}
+
+/// Its process is gone.
+pub(in crate::command) fn fault() -> Status {
+    let mut status = master();
+    let instance = vi_1(&mut status);
+    instance.state = "FAULT".to_owned();
+    instance.reason = "check node-exporter is down: no process named node_exporter".to_owned();
+    instance.master = None;
+    let track = instance.tracks.get_mut("node-exporter").unwrap();
+    track.standing = "down".to_owned();
+    track.if_down = None;
+    let check = node_exporter(&mut status);
+    check.verdict = "failing".to_owned();
+    check.standing = "down".to_owned();
+    check.summary = "no process named node_exporter".to_owned();
+    status
+}
+
+pub(in crate::command) fn backup() -> Status {
+    let mut status = master();
+    let instance = vi_1(&mut status);
+    instance.state = "BACKUP".to_owned();
+    instance.reason = "172.27.0.2 wins with priority 120".to_owned();
+    instance.master = Some(Master {
+        address: "172.27.0.2".to_owned(),
+        node: Some("slave".to_owned()),
+        priority: 120,
+    });
+    status
+}
+
+fn shows(status: &Status, expected: &Expect) {
+    expected.assert_eq(&page(status, clock(), Terminal::PLAIN));
+}
+
 #[test]
-fn a_check_tells_since_when_and_why() {
-    let mut failing = check("failing", "down", None);
-    failing.facts.insert("status".to_owned(), "503".to_owned());
-    assert_eq!(
-        check_text("web", &failing, NOW),
-        "check web: failing since 14:03:07: GET http://127.0.0.1:8080/ gave 503\n\
-         \x20   counts as down; 42 runs, 1 errors, the last took 1.2 ms\n\
-         \x20   status=503\n"
-    );
-    let tomorrow = check_text("web", &failing, "2026-11-26T00:00:00Z");
-    assert!(tomorrow.contains("since 2026-11-25 14:03:07: GET"));
+fn a_healthy_master() {
+    shows(&master(), &expect![]);
+}
+
+#[test]
+fn a_backup() {
+    shows(&backup(), &expect![]);
+}
+
+#[test]
+fn a_fault_with_its_check_and_a_hook_that_failed() {
+    let mut status = fault();
+    let hook = status.hooks.get_mut("start-exporter").unwrap();
+    hook.errors = 1;
+    hook.pending = 1;
+    hook.superseded = 2;
+    hook.last_result = Some("node_exporter.service: no such unit".to_owned());
+    shows(&status, &expect![]);
+}
+
+#[test]
+fn checks_that_cannot_tell() {
+    let mut status = master();
+    let instance = vi_1(&mut status);
+    instance.priority.effective = 1;
+    let track = instance.tracks.get_mut("node-exporter").unwrap();
+    track.standing = "unknown".to_owned();
+    track.weight = -100;
+    let check = node_exporter(&mut status);
+    check.verdict = "error".to_owned();
+    check.standing = "unknown".to_owned();
+    check.summary = "stopped after 50 ms of processor time".to_owned();
+    check.errors = 9;
+    let held = Check {
+        verdict: "error".to_owned(),
+        summary: "denied: tcp:db.lan:5432".to_owned(),
+        since: Some(THEN.to_owned()),
+        standing: "up".to_owned(),
+        progress: Some(Progress {
+            towards: "unknown".to_owned(),
+            count: 2,
+            needed: 4,
+        }),
+        runs: 100,
+        errors: 1,
+        ..Check::default()
+    };
+    let facts = named([("days-left", "3".to_owned())]);
+    let warning = Check {
+        verdict: "warning".to_owned(),
+        summary: "the certificate ends in 3 days".to_owned(),
+        progress: None,
+        facts,
+        ..held.clone()
+    };
     let new = Check {
+        verdict: "none".to_owned(),
         standing: "pending".to_owned(),
         ..Check::default()
     };
-    assert_eq!(
-        check_text("web", &new, NOW),
-        "check web: pending, no run yet\n"
-    );
+    status
+        .checks
+        .extend(named([("db", held), ("web", warning), ("zz", new)]));
+    shows(&status, &expect![]);
 }
 
 #[test]
-fn a_check_tells_what_the_next_runs_may_make_of_it() {
-    for (standing, progress, told) in [
-        ("up", None, "counts as up"),
-        (
-            "up",
-            Some(("down", 2, 3)),
-            "counts as up; down after 3 verdicts, 2 until now",
-        ),
-        (
-            "up",
-            Some(("unknown", 1, 4)),
-            "counts as up; unknown after 4 errors, 1 until now",
-        ),
-        (
-            "unknown",
-            Some(("up", 1, 2)),
-            "counts as unknown, like a failing weight of -100; up after 2 verdicts, 1 until now",
-        ),
-        (
-            "pending",
-            Some(("down", 1, 3)),
-            "has no verdict yet; down after 3 verdicts, 1 until now",
-        ),
-    ] {
-        assert_eq!(counts_as(&check("error", standing, progress)), told);
-    }
+fn drained_and_a_reload_that_was_refused() {
+    let mut status = backup();
+    vi_1(&mut status).drained = true;
+    vi_1(&mut status).priority.effective = 1;
+    status.last_reload = Some(Reload {
+        at: THEN.to_owned(),
+        error: Some("error: `[control]` has no key `group`\n --> cluster.toml:3:1".to_owned()),
+    });
+    shows(&status, &expect![]);
+    // Nobody else takes the addresses.
+    let mut alone = master();
+    vi_1(&mut alone).drained = true;
+    vi_1(&mut alone).drain_persists = true;
+    let told = told_first(&alone, clock(), Terminal::PLAIN);
+    expect![].assert_eq(&told);
 }
 
 #[test]
-fn a_hook_tells_how_its_last_call_ended_and_what_it_was_for() {
-    let mut hook = Hook {
-        runs: 3,
-        errors: 1,
-        superseded: 2,
-        ..Hook::default()
+fn everything_else_that_can_be_wrong() {
+    let mut status = master();
+    status.processes.router = None;
+    status.processes.worker = None;
+    let instance = vi_1(&mut status);
+    instance.state = "INIT".to_owned();
+    instance.reason = "the router died".to_owned();
+    let interface = Track {
+        standing: "down".to_owned(),
+        weight: -20,
+        if_down: None,
+        ..track("-20")
     };
-    let calls = "hook page: 3 calls, 1 failed, 2 superseded, 0 pending\n";
-    assert_eq!(hook_text("page", &hook, NOW), calls);
-    hook.last_result = Some("no such unit".to_owned());
-    hook.last_at = Some("2026-11-25T14:03:07.123Z".to_owned());
-    hook.last_subject = Some("VI_1".to_owned());
-    hook.last_sequence = Some(7);
-    assert_eq!(
-        hook_text("page", &hook, NOW),
-        format!("{calls}    last at 14:03:07 for VI_1, transition 7: no such unit\n")
+    instance.interfaces = named([("eth1", interface)]);
+    instance.authentication.last_failure = Some(AuthenticationFailure {
+        source: "172.27.0.66".to_owned(),
+        error: "wrong password".to_owned(),
+        at: THEN.to_owned(),
+    });
+    let mut waiting = instance.clone();
+    let track = waiting.tracks.get_mut("node-exporter").unwrap();
+    track.standing = "pending".to_owned();
+    waiting.interfaces.clear();
+    waiting.authentication.last_failure = None;
+    status.instances.insert("VI_2".to_owned(), waiting);
+    let told = told_first(&status, clock(), Terminal::PLAIN);
+    expect![].assert_eq(&told);
+}
+
+#[test]
+fn what_an_instance_holds_and_its_group() {
+    let mut status = master();
+    let instance = vi_1(&mut status);
+    instance.virtual_mac = Some(crate::status::VirtualMac {
+        address: "00:00:5e:00:01:fb".to_owned(),
+        interface: "vrrp4.251".to_owned(),
+    });
+    instance.excluded_addresses = vec!["2001:db8::247/64".to_owned()];
+    instance.routes = vec!["default via 172.27.0.254 dev eth0".to_owned()];
+    instance.rules = vec!["from 172.27.0.247 lookup 100".to_owned()];
+    let group = SyncGroup {
+        state: "MASTER".to_owned(),
+        since: THEN.to_owned(),
+        reason: "VI_1: no MASTER heard".to_owned(),
+        members: vec!["VI_1".to_owned(), "VI_2".to_owned()],
+    };
+    status.sync_groups = named([("gateway", group)]);
+    status.checks.clear();
+    status.hooks.clear();
+    shows(&status, &expect![]);
+}
+
+#[test]
+fn a_narrow_terminal_wraps_what_is_long() {
+    let terminal = Terminal {
+        width: Some(80),
+        colours: false,
+    };
+    let text = page(&fault(), clock(), terminal);
+    for line in text.lines() {
+        assert!(line.chars().count() <= 80, "{line:?}");
+    }
+    expect![].assert_eq(&text);
+}
+
+#[test]
+fn colours_are_words_for_the_eye_alone() {
+    let terminal = Terminal {
+        width: Some(120),
+        colours: true,
+    };
+    let coloured = page(&fault(), clock(), terminal);
+    assert!(coloured.contains("\u{1b}["), "{coloured:?}");
+    let plain = page(
+        &fault(),
+        clock(),
+        Terminal {
+            colours: false,
+            ..terminal
+        },
     );
+    assert!(!plain.contains('\u{1b}'), "{plain:?}");
+    for word in ["WRONG", "FAULT", "down"] {
+        assert!(plain.contains(word), "{plain}");
+    }
 }

@@ -154,7 +154,8 @@ fn an_answer_nobody_waits_for_is_forgotten() {
 }
 
 fn enqueue(queues: &mut Queues, plan: &HookPlan, on: NotifyOn) -> Vec<usize> {
-    queues.enqueue(0, plan, on, |_| false, &template())
+    let dropped = queues.enqueue(0, plan, on, |_| false, &template());
+    dropped.iter().map(|dropped| dropped.hook).collect()
 }
 
 fn plan(notify: &[(NotifyOn, usize)]) -> HookPlan {

@@ -7,7 +7,9 @@ use vrrp::State;
 
 use super::{Event, Supervisor, unix_ms};
 use crate::config::NotifyOn;
+use crate::event::{Happening, HookResult};
 use crate::ipc::{CallHook, HookOutcome, ToWorker};
+use crate::supervisor::history::kept;
 use crate::supervisor::hooks::AfterCall;
 use crate::supervisor::known::position;
 use crate::supervisor::known::tally::CallEnd;
@@ -91,10 +93,12 @@ impl Supervisor {
         let Some(plan) = plan else { return };
         let hooks = &self.setup.hooks;
         let every = |hook: usize| hooks.get(hook).is_some_and(|hook| hook.every);
-        for hook in self.hooks.enqueue(queue, plan, on, every, template) {
-            if let Some(known) = self.known.hooks.get_mut(hook) {
+        for dropped in self.hooks.enqueue(queue, plan, on, every, template) {
+            if let Some(known) = self.known.hooks.get_mut(dropped.hook) {
                 known.tally.superseded += 1;
             }
+            let of = (template.instance.as_str(), dropped.sequence);
+            self.hook_happened(dropped.hook, of, HookResult::Superseded, None);
         }
         self.call_next(queue);
     }
@@ -162,6 +166,7 @@ impl Supervisor {
             AfterCall::Done { hook } => {
                 info!("{name}: hook {} done", hook_name(hook));
                 self.known.hook_ended(hook, transition, CallEnd::Done);
+                self.hook_happened(hook, transition, HookResult::Done, None);
             }
             AfterCall::Failed {
                 hook,
@@ -175,6 +180,7 @@ impl Supervisor {
                 );
                 self.known
                     .hook_ended(hook, transition, CallEnd::Failed(&message));
+                self.hook_happened(hook, transition, HookResult::Failed, Some(&message));
             }
             AfterCall::RetryAfter {
                 hook,
@@ -187,11 +193,29 @@ impl Supervisor {
                 );
                 self.known
                     .hook_ended(hook, transition, CallEnd::Retried(&message));
+                self.hook_happened(hook, transition, HookResult::Retried, Some(&message));
                 self.later(delay, Event::HookRetry { queue });
             }
             AfterCall::Forgotten => {}
         }
         self.http.changed();
         self.call_next(queue);
+    }
+
+    fn hook_happened(
+        &mut self,
+        hook: usize,
+        (subject, transition): (&str, u64),
+        result: HookResult,
+        message: Option<&str>,
+    ) {
+        let hook = self.setup.hooks.get(hook);
+        self.history.happened(Happening::Hook {
+            hook: hook.map_or_else(|| "?".to_owned(), |hook| hook.name.clone()),
+            subject: subject.to_owned(),
+            transition,
+            result,
+            message: message.map(kept),
+        });
     }
 }

@@ -1,12 +1,13 @@
 //! The supervisor at work: one loop over everything that happens to it.
 
+mod asked;
+mod check_runs;
 mod hooks;
 mod reload;
 mod router;
 mod status;
 mod worker;
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -16,13 +17,16 @@ use vrrp::State;
 use vrrp_linux::firewall::Firewall;
 use vrrp_sandbox::Trigger;
 
+use self::check_runs::CheckRuns;
 use self::hooks::Subject;
 use self::reload::{Reload, Retiring};
 use super::broker::Broker;
 use super::children::{Child, FromChild};
-use super::control::{Request, Response};
+use super::control::{Gate, Request, Response};
+use super::drains::{Drains, Lasting};
 use super::guardian::{self, Guardian};
 use super::heartbeat::Watch;
+use super::history::{Following, History};
 use super::hooks::Queues;
 use super::host::Rights;
 use super::http::{Http, Snapshot};
@@ -35,11 +39,13 @@ use super::watches::Watches;
 use crate::cli::Options;
 use crate::config::NotifyOn;
 use crate::config::Source;
+use crate::event::Happening;
 use crate::exit::{Failure, chain};
 use crate::ipc::{
     BrokerAnswer, FromRouter, FromWorker, HookOutcome, InstanceSetup, LoadFailure, ToRouter,
     ToWorker,
 };
+use crate::logging::Level;
 
 /// First pause before a dead child is started again; it doubles up to [`RESTART_DELAY_MAX`].
 const RESTART_DELAY: Duration = Duration::from_millis(50);
@@ -61,6 +67,8 @@ pub(super) enum Event {
     Control(Request, oneshot::Sender<Response>),
     /// Everything that is shown over HTTP is asked for.
     Snapshot(oneshot::Sender<Snapshot>),
+    /// Somebody wants the last so many events, and those that follow.
+    Follow(usize, oneshot::Sender<Following>),
     BrokerDone {
         generation: u32,
         request: u64,
@@ -140,8 +148,16 @@ pub(super) struct Supervisor {
     broker: Broker,
     /// What the worker had watched since it was started; none before it asks.
     watches: Option<Watches>,
-    /// Instances that leave their addresses to others, by number; a new router has to be told.
-    drained: BTreeSet<u32>,
+    /// Instances that leave their addresses to others; a new router has to be told.
+    drains: Drains,
+    history: History,
+    /// Who may ask through the control socket.
+    gate: Gate,
+    /// What was asked for at run time; a new process has to be told.
+    log_level: Option<Level>,
+    /// How the last one ended.
+    last_reload: Option<crate::status::Reload>,
+    check_runs: CheckRuns,
     /// Who waits for the router's status.
     status_waiters: Vec<oneshot::Sender<Response>>,
     /// Who waits for the same to show it over HTTP.
@@ -151,6 +167,20 @@ pub(super) struct Supervisor {
     http: Http,
     events: mpsc::Sender<Event>,
     receiver: mpsc::Receiver<Event>,
+}
+
+/// What others ask the supervisor through.
+pub(super) struct Doors {
+    /// Who may ask through the control socket.
+    pub(super) gate: Gate,
+    pub(super) http: Http,
+}
+
+/// Where what happens to the supervisor waits for it.
+#[derive(Debug)]
+pub(super) struct Mailbox {
+    pub(super) events: mpsc::Sender<Event>,
+    pub(super) receiver: mpsc::Receiver<Event>,
 }
 
 /// A child and its history.
@@ -193,9 +223,23 @@ impl Supervisor {
         checked: Checked,
         setup: Setup,
         keys: Vec<String>,
-        http: Http,
-        (events, receiver): (mpsc::Sender<Event>, mpsc::Receiver<Event>),
+        Doors { gate, http }: Doors,
+        Mailbox { events, receiver }: Mailbox,
     ) -> Result<Self, Failure> {
+        let drains = Drains::read(&options.state_dir, |name| setup.instance_number(name));
+        let drains = drains.map_err(|error| {
+            let file = Drains::file(&options.state_dir);
+            Failure::config(format!(
+                "{} says which instances are drained, and cannot be read: {error}; \
+                 delete it, and `vrrp-host drain --persist` them anew",
+                file.display()
+            ))
+        })?;
+        let mut history = History::new();
+        history.happened(Happening::Started {
+            node: checked.cluster.node.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        });
         let mut supervisor = Self {
             options: options.clone(),
             identities: rights.identities,
@@ -217,7 +261,12 @@ impl Supervisor {
             hooks: Queues::new(setup.instances.len() + setup.groups.len()),
             broker: Broker::new(),
             watches: None,
-            drained: BTreeSet::new(),
+            drains,
+            history,
+            gate,
+            log_level: None,
+            last_reload: None,
+            check_runs: CheckRuns::default(),
             status_waiters: Vec::new(),
             snapshot_waiters: Vec::new(),
             statuses_answered: 0,
@@ -325,6 +374,10 @@ impl Supervisor {
                 self.snapshot_waiters.push(answer);
                 self.ask_for_status();
             }
+            Event::Follow(last, answer) => {
+                // A client that went away needs no answer.
+                let _ = answer.send(self.history.follow(last));
+            }
             Event::BrokerDone {
                 generation,
                 request,
@@ -382,6 +435,10 @@ impl Supervisor {
             .and_then(|index| self.setup.instances.get(index))
             .map_or_else(|| "?".to_owned(), |plan| plan.instance.name.clone())
     }
+}
+
+fn from_unix_ms(at: u64) -> std::time::SystemTime {
+    std::time::UNIX_EPOCH + Duration::from_millis(at)
 }
 
 fn unix_ms() -> u64 {

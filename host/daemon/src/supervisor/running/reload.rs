@@ -3,18 +3,21 @@
 //! The file is checked whole, its modules are compiled and tried in a worker of their own, and the router takes over the
 //! difference; only then does anything change. Whatever fails on the way leaves everything as it was.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::oneshot;
 use tracing::{error, info, warn};
 
 use super::{Event, Supervisor};
+use crate::event::Happening;
 use crate::exit::chain;
 use crate::ipc::{FromWorker, HookOutcome, InstanceSetup, LoadFailure, ToRouter, ToWorker};
+use crate::status;
 use crate::supervisor::broker::Broker;
 use crate::supervisor::children::{Child, FromChild};
 use crate::supervisor::control::Response;
-use crate::supervisor::known::{Known, position};
+use crate::supervisor::history::kept;
+use crate::supervisor::known::{Known, position, timestamp};
 use crate::supervisor::prepare::{self, Checked};
 use crate::supervisor::setup::{Setup, instance_setup};
 use crate::supervisor::{hooks, host, http, manager};
@@ -74,19 +77,19 @@ impl Supervisor {
             .and_then(|checked| host::check_rights(&checked, self.all_rights).map(|()| checked));
         let checked = match checked {
             Ok(checked) => checked,
-            Err(failure) => return refuse(answer, failure.to_string()),
+            Err(failure) => return self.refuse(answer, failure.to_string()),
         };
         if checked.cluster.node != self.node {
             let message = format!(
                 "this node is {}, and would be {} by the new file; restart it for that",
                 self.node, checked.cluster.node
             );
-            return refuse(answer, message);
+            return self.refuse(answer, message);
         }
         let config = checked.cluster.http.as_ref();
         let http = match self.http.prepare(config, &checked.source, &self.node) {
             Ok(http) => http,
-            Err(failure) => return refuse(answer, failure.to_string()),
+            Err(failure) => return self.refuse(answer, failure.to_string()),
         };
         for line in checked.warnings.lines() {
             warn!("{line}");
@@ -140,6 +143,9 @@ impl Supervisor {
         );
         match spawned {
             Ok(child) => {
+                if let Some(level) = self.log_level {
+                    child.send(ToWorker::LogLevel(level));
+                }
                 prepare::send_setup(&child, &reload.setup, &keys);
                 reload.step = Step::Loading(NewWorker {
                     child,
@@ -184,7 +190,7 @@ impl Supervisor {
         };
         if !failures.is_empty() {
             let report = prepare::load_report(&reload.checked.source, &reload.setup, &failures);
-            refuse(reload.answer.take(), report.to_string());
+            self.refuse(reload.answer.take(), report.to_string());
             return;
         }
         let users = prepare::users(&reload.setup);
@@ -210,18 +216,18 @@ impl Supervisor {
         };
         if !failures.is_empty() {
             let report = prepare::load_report(&reload.checked.source, &reload.setup, failures);
-            return refuse(reload.answer.take(), report.to_string());
+            return self.refuse(reload.answer.take(), report.to_string());
         }
         if self.router.child.is_none() {
             let message = "the router is being restarted; try again".to_owned();
-            return refuse(reload.answer.take(), message);
+            return self.refuse(reload.answer.take(), message);
         }
         // What is refused until now or from then on, while the router goes over.
         let mut refused = self.setup.refused_addresses();
         refused.append(&mut reload.setup.refused_addresses());
         if let Err(error) = self.firewall.refuse(refused) {
             let message = format!("accept-mode: {}", chain(&error));
-            return refuse(reload.answer.take(), message);
+            return self.refuse(reload.answer.take(), message);
         }
         let instances: Vec<_> = reload.setup.instances.iter().map(instance_setup).collect();
         self.tell_router(ToRouter::Reload);
@@ -244,13 +250,19 @@ impl Supervisor {
             error!("the router reloaded without being asked");
             return;
         };
+        let readers = host::readers(&checked).unwrap_or_else(|failure| {
+            error!("nobody but root may look: {failure}");
+            None
+        });
         let instances: Vec<InstanceSetup> = setup.instances.iter().map(instance_setup).collect();
         let kept: Vec<(usize, usize)> = kept
             .iter()
             .filter_map(|(before, after)| Some((position(*before)?, position(*after)?)))
             .collect();
         self.guardian.renumber(&kept);
-        self.drained = renumbered(&self.drained, &kept);
+        let drained_again = self
+            .drains
+            .renumber(&kept, |name| setup.instance_number(name));
         let plan = hooks::Renumbering::new(&self.setup, &setup, &kept);
         self.hooks.renumber(&plan);
         let known = Known::new(&setup);
@@ -263,7 +275,15 @@ impl Supervisor {
         self.http.changed();
         self.keys = worker.keys;
         self.replace_worker(worker.child, worker.generation, broker);
+        for instance in drained_again {
+            let command = vrrp::Command::Drain;
+            self.tell_router(ToRouter::Command { instance, command });
+        }
+        if let Err(failure) = self.gate.admit(readers) {
+            error!("who may look stays as it is: {failure}");
+        }
         info!("reloaded {}", self.source.path().display());
+        self.reload_ended(None);
         manager::ready();
         if let Some(answer) = answer {
             // A client that went away needs no answer.
@@ -275,7 +295,7 @@ impl Supervisor {
     pub(super) fn reload_failed(&mut self, message: String) {
         if let Some(reload) = self.reload.take() {
             self.update_firewall();
-            refuse(reload.answer, message);
+            self.refuse(reload.answer, message);
         }
     }
 
@@ -302,6 +322,7 @@ impl Supervisor {
 
     /// The new worker takes over; the old one only ends the hooks that it has begun.
     fn replace_worker(&mut self, child: Child<ToWorker>, generation: u32, broker: Broker) {
+        self.check_runs_lost("the configuration changed meanwhile");
         let before = self.worker.child.replace(child);
         let (old_generation, old_broker) = (self.worker.generation, self.broker.clone());
         self.worker.generation = generation;
@@ -327,6 +348,32 @@ impl Supervisor {
         self.start_worker();
     }
 
+    /// Ends the reload under way.
+    fn refuse(&mut self, answer: Option<oneshot::Sender<Response>>, message: String) {
+        manager::ready();
+        self.reload_ended(Some(&message));
+        tell(answer, message);
+    }
+
+    fn reload_ended(&mut self, error: Option<&str>) {
+        let error = error.map(kept);
+        self.last_reload = Some(status::Reload {
+            at: timestamp(SystemTime::now()),
+            error: error.clone(),
+        });
+        self.history.happened(Happening::Reload { error });
+    }
+
+    /// The worker that is being tried.
+    pub(super) fn tried_child(&self) -> Option<&Child<ToWorker>> {
+        match &self.reload.as_ref()?.step {
+            Step::Compiling => None,
+            Step::Loading(worker) | Step::Looking(worker, _) | Step::Routing(worker, _) => {
+                Some(&worker.child)
+            }
+        }
+    }
+
     /// Lets a replaced worker go when its last hook has ended.
     pub(super) fn retire(&mut self) {
         if self.hooks.running().is_empty() {
@@ -335,28 +382,9 @@ impl Supervisor {
     }
 }
 
-/// Ends the reload under way.
-fn refuse(answer: Option<oneshot::Sender<Response>>, message: String) {
-    manager::ready();
-    tell(answer, message);
-}
-
 fn tell(answer: Option<oneshot::Sender<Response>>, message: String) {
     error!("not reloaded, everything goes on as before:\n{message}");
     if let Some(answer) = answer {
         let _ = answer.send(Response::Error(message));
     }
-}
-
-fn renumbered(
-    numbers: &std::collections::BTreeSet<u32>,
-    kept: &[(usize, usize)],
-) -> std::collections::BTreeSet<u32> {
-    kept.iter()
-        .filter_map(|(before, after)| {
-            let before = u32::try_from(*before).ok()?;
-            let after = u32::try_from(*after).ok()?;
-            numbers.contains(&before).then_some(after)
-        })
-        .collect()
 }

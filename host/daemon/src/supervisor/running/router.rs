@@ -9,13 +9,15 @@ use tracing::{debug, error, info};
 use vrrp::State;
 
 use super::hooks::Subject;
-use super::{Event, Supervisor, unix_ms};
+use super::{Event, Supervisor, from_unix_ms, unix_ms};
+use crate::event::{Happening, ProcessChange};
 use crate::exit::{Failure, chain};
 use crate::ipc::{
     Cause, FromRouter, GroupChange, InstanceSetup, StartFailure, StateChange, ToRouter, ToWorker,
 };
 use crate::supervisor::children::{Child, Ending, FromChild};
 use crate::supervisor::heartbeat::Watch;
+use crate::supervisor::history::kept;
 use crate::supervisor::hooks::notify_on;
 use crate::supervisor::http::{Entry, Kind};
 use crate::supervisor::known::{position, standing_word};
@@ -40,6 +42,9 @@ impl Supervisor {
         )
         .map_err(|error| chain(&error))?;
         router.send(ToRouter::Heartbeat(heartbeat.into()));
+        if let Some(level) = self.log_level {
+            router.send(ToRouter::LogLevel(level));
+        }
         self.router.child = Some(router);
         self.heartbeat = Some(watch);
         let instances: Vec<_> = (0..)
@@ -50,10 +55,7 @@ impl Supervisor {
             })
             .collect();
         self.send_router_setup(&self.setup, &instances);
-        for &instance in &self.drained {
-            let command = vrrp::Command::Drain;
-            self.tell_router(ToRouter::Command { instance, command });
-        }
+        self.tell_of_drains();
         Ok(())
     }
 
@@ -97,6 +99,11 @@ impl Supervisor {
         match message {
             FromRouter::Started => {
                 info!("the router takes part again");
+                self.history.happened(Happening::Process {
+                    process: "router".to_owned(),
+                    change: ProcessChange::Restarted,
+                    reason: None,
+                });
                 // A new router knows no verdicts.
                 self.tell_worker(ToWorker::RunAll);
             }
@@ -124,6 +131,12 @@ impl Supervisor {
             } => {
                 let name = self.instance_name(instance);
                 info!(reason, "{name}: priority {before} -> {after}");
+                self.history.happened(Happening::Priority {
+                    instance: name,
+                    from: before,
+                    to: after,
+                    reason: kept(&reason),
+                });
             }
             FromRouter::CheckChanged(change) => {
                 let Some(index) = position(change.check) else {
@@ -136,20 +149,22 @@ impl Supervisor {
                     return;
                 };
                 known.standing = Some(change.after);
+                let (before, after) = (Some(change.before), Some(change.after));
+                let (before, after) = (standing_word(before), standing_word(after));
+                info!("check {}: {before} -> {after}", setup.name);
+                self.history.happened(Happening::Standing {
+                    check: setup.name.clone(),
+                    before: before.to_owned(),
+                    after: after.to_owned(),
+                });
                 self.http.note(Entry {
                     at: unix_ms(),
                     kind: Kind::Check,
                     name: setup.name.clone(),
-                    before: standing_word(Some(change.before)).to_owned(),
-                    after: standing_word(Some(change.after)).to_owned(),
+                    before: before.to_owned(),
+                    after: after.to_owned(),
                     reason: known.summary.clone(),
                 });
-                info!(
-                    "check {}: {} -> {}",
-                    setup.name,
-                    standing_word(Some(change.before)),
-                    standing_word(Some(change.after))
-                );
             }
             FromRouter::Instance(status) => self.known.detailed(status),
             FromRouter::Check {
@@ -192,6 +207,7 @@ impl Supervisor {
             change.before,
             change.after
         );
+        self.transition_happened(&name, change, &reason);
         self.known.changed(change, &reason);
         self.http.note(entry(name.clone(), change, &reason));
         self.tell_worker(ToWorker::State {
@@ -205,6 +221,18 @@ impl Supervisor {
         template.priority = change.priority;
         template.at_unix_ms = change.at_unix_ms;
         self.queue_hooks(Subject::Instance(instance), on, &template);
+    }
+
+    fn transition_happened(&mut self, instance: &str, change: &StateChange, reason: &str) {
+        let what = Happening::Transition {
+            instance: instance.to_owned(),
+            before: change.before.to_string(),
+            after: change.after.to_string(),
+            reason: kept(reason),
+            priority: change.priority,
+        };
+        self.history
+            .happened_at(from_unix_ms(change.at_unix_ms), what);
     }
 
     fn group_changed(&mut self, change: &GroupChange) {
@@ -222,6 +250,14 @@ impl Supervisor {
         let Some(group) = position(change.group) else {
             return;
         };
+        let what = Happening::GroupTransition {
+            sync_group: name.clone(),
+            before: change.before.to_string(),
+            after: change.after.to_string(),
+            reason: kept(&reason),
+        };
+        self.history
+            .happened_at(from_unix_ms(change.at_unix_ms), what);
         self.known.group_changed(group, change, &reason);
         self.http.note(Entry {
             at: change.at_unix_ms,
@@ -282,38 +318,47 @@ impl Supervisor {
             return;
         }
         error!("the router died ({ending}): giving away what it held");
+        self.history.happened(Happening::Process {
+            process: "router".to_owned(),
+            change: ProcessChange::Died,
+            reason: Some(ending.to_string()),
+        });
         self.guardian.give_away(&self.instances).await;
-        for (index, instance) in self.setup.instances.iter().enumerate() {
-            let before = self
-                .known
-                .instances
-                .get(index)
-                .map_or(State::Initialize, |known| known.state);
-            if before != State::Initialize {
-                let reason = "the router died";
-                let change = StateChange {
-                    instance: u32::try_from(index).unwrap_or(u32::MAX),
-                    before,
-                    after: State::Initialize,
-                    reason: reason.to_owned(),
-                    cause: Cause::RouterDied,
-                    check: None,
-                    priority: instance.instance.priority.get(),
-                    at_unix_ms: unix_ms(),
-                };
-                info!(
-                    reason,
-                    "{}: {before} -> {}",
-                    instance.instance.name,
-                    State::Initialize
-                );
-                self.known.changed(&change, reason);
-                let name = instance.instance.name.clone();
-                self.http.note(entry(name, &change, reason));
-            }
+        for instance in 0..self.setup.instances.len() {
+            self.lost_with_router(instance);
         }
         let delay = self.router.next_delay();
         self.later(delay, Event::RestartRouter);
+    }
+
+    /// An instance is in no state any more, as its router died.
+    fn lost_with_router(&mut self, index: usize) {
+        let (Some(plan), Some(known)) = (
+            self.setup.instances.get(index),
+            self.known.instances.get(index),
+        ) else {
+            return;
+        };
+        let (before, after) = (known.state, State::Initialize);
+        if before == after {
+            return;
+        }
+        let reason = "the router died";
+        let name = plan.instance.name.clone();
+        let change = StateChange {
+            instance: u32::try_from(index).unwrap_or(u32::MAX),
+            before,
+            after,
+            reason: reason.to_owned(),
+            cause: Cause::RouterDied,
+            check: None,
+            priority: plan.instance.priority.get(),
+            at_unix_ms: unix_ms(),
+        };
+        info!(reason, "{name}: {before} -> {after}");
+        self.transition_happened(&name, &change, reason);
+        self.known.changed(&change, reason);
+        self.http.note(entry(name, &change, reason));
     }
 
     pub(super) fn restart_router(&mut self) {

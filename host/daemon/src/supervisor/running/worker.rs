@@ -8,6 +8,7 @@ use vrrp::Outcome;
 use vrrp_sandbox::Trigger;
 
 use super::{Event, Supervisor};
+use crate::event::{Happening, ProcessChange};
 use crate::exit::{Failure, chain};
 use crate::ipc::{
     Asker, BrokerAnswer, BrokerRequest, FromWorker, HookOutcome, Report, ToRouter, ToWorker,
@@ -15,6 +16,7 @@ use crate::ipc::{
 };
 use crate::supervisor::broker::Broker;
 use crate::supervisor::children::{Child, Ending, FromChild};
+use crate::supervisor::history::kept;
 use crate::supervisor::known::{position, verdict_word};
 use crate::supervisor::prepare;
 use crate::supervisor::watches::Watches;
@@ -33,6 +35,9 @@ impl Supervisor {
             move |event| Event::Worker(generation, event),
         )
         .map_err(|error| chain(&error))?;
+        if let Some(level) = self.log_level {
+            worker.send(ToWorker::LogLevel(level));
+        }
         prepare::send_setup(&worker, &self.setup, &self.keys);
         self.worker.child = Some(worker);
         Ok(())
@@ -91,6 +96,11 @@ impl Supervisor {
                     );
                 }
                 info!("the worker runs the checks again");
+                self.history.happened(Happening::Process {
+                    process: "worker".to_owned(),
+                    change: ProcessChange::Restarted,
+                    reason: None,
+                });
                 self.start_worker();
             }
             FromWorker::Report(report) => self.reported(&report),
@@ -189,9 +199,17 @@ impl Supervisor {
         else {
             return;
         };
+        let known = position(report.check).and_then(|index| self.known.checks.get(index));
+        let before = verdict_word(known.and_then(|check| check.outcome));
         if self.known.reported(report) {
             self.http.changed();
             let verdict = verdict_word(Some(report.outcome));
+            self.history.happened(Happening::Verdict {
+                check: name.clone(),
+                before: before.to_owned(),
+                after: verdict.to_owned(),
+                summary: kept(&report.summary),
+            });
             match report.outcome {
                 Outcome::Passing => info!("check {name}: {verdict}: {}", report.summary),
                 Outcome::Warning | Outcome::Failing | Outcome::Error => {
@@ -199,6 +217,7 @@ impl Supervisor {
                 }
             }
         }
+        self.check_ran(report);
     }
 
     pub(super) fn ask_broker(&self, request: u64, asker: Asker, act: BrokerRequest) {
@@ -252,6 +271,12 @@ impl Supervisor {
         error!(
             "the worker died ({ending}): its checks report errors until it runs again, in {delay:?}"
         );
+        self.history.happened(Happening::Process {
+            process: "worker".to_owned(),
+            change: ProcessChange::Died,
+            reason: Some(ending.to_string()),
+        });
+        self.check_runs_lost("the worker died");
         for check in 0..u32::try_from(self.setup.checks.len()).unwrap_or(u32::MAX) {
             self.reported(&WorkerReport {
                 check,
@@ -262,6 +287,7 @@ impl Supervisor {
                 wall: Duration::ZERO,
                 cpu: Duration::ZERO,
                 denied: 0,
+                asked: 0,
             });
         }
         for call in self.hooks.running() {

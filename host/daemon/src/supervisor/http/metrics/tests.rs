@@ -63,6 +63,7 @@ fn snapshot() -> Arc<Snapshot> {
         wall: Duration::from_micros(300),
         cpu: Duration::from_micros(250),
         denied: 4,
+        asked: 0,
     });
     tallies
         .checks
