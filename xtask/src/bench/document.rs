@@ -107,7 +107,7 @@ fn bar(row: &Row) -> String {
 /// With three digits that say something.
 fn number(figure: f64) -> String {
     let digits = match figure.abs() {
-        100.0.. => 0,
+        0.0 | 100.0.. => 0,
         10.0.. => 1,
         1.0.. => 2,
         _ => 3,

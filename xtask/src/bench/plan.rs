@@ -155,9 +155,13 @@ impl Plan {
                 check.config
             )?;
         }
-        let mut checks: Vec<_> = (0..self.checks.len())
+        let tracks: Vec<_> = (0..self.checks.len())
             .map(|number| format!("{{ check = \"c{number}\", nodes = [\"{}\"] }}", NAMES[0]))
             .collect();
+        let mut track = match tracks.as_slice() {
+            [] => String::new(),
+            some => format!("track = [{}]\n", some.join(", ")),
+        };
         for instance in self.instances() {
             let Instance {
                 interface: number,
@@ -170,8 +174,7 @@ impl Plan {
                  virtual-router-id = {virtual_router_id}\n\
                  virtual-addresses = [\"{}\"]\n\
                  advertisement-interval = \"{}ms\"\n\
-                 priority = {{ {} = {}, {} = {} }}\n\
-                 track = [{}]\n",
+                 priority = {{ {} = {}, {} = {} }}\n{}",
                 interface(number),
                 virtual_address(number, virtual_router_id),
                 self.advertisement_interval.as_millis(),
@@ -179,7 +182,7 @@ impl Plan {
                 PRIORITIES[0],
                 NAMES[1],
                 PRIORITIES[1],
-                std::mem::take(&mut checks).join(", ")
+                std::mem::take(&mut track)
             )?;
         }
         Ok(file)

@@ -109,6 +109,14 @@ impl Service {
         self.process().log()
     }
 
+    /// The end of its log, which may be long.
+    pub(super) fn last_lines(&self) -> String {
+        const LINES: usize = 20;
+        let log = self.log();
+        let lines: Vec<_> = log.lines().collect();
+        lines[lines.len().saturating_sub(LINES)..].join("\n")
+    }
+
     /// Sends its first process a signal.
     pub(super) fn signal(&mut self, signal: Signal) -> anyhow::Result<()> {
         let process = match &mut self.daemon {
@@ -172,7 +180,7 @@ impl Service {
         let what = format!("{}: {times} times {state}", self.make());
         wait_until(MANY_LIMIT, &what, || match self.entered(state) {
             seen if seen >= times => Ok(()),
-            seen => Err(format!("{seen}\n{}", last_lines(&self.log()))),
+            seen => Err(format!("{seen}\n{}", self.last_lines())),
         })?;
         Ok(())
     }
@@ -200,7 +208,7 @@ impl Service {
                 let log = self.log();
                 let passed = log.matches(") succeeded").count();
                 let bad = log.contains(") failed") || log.contains("timed_out");
-                ensure!(passed == self.checks && !bad, "{}", last_lines(&log));
+                ensure!(passed == self.checks && !bad, "{}", self.last_lines());
             }
         }
         Ok(())
@@ -235,7 +243,7 @@ impl Service {
         match &self.daemon {
             Either::VrrpHost(daemon) => daemon
                 .status()
-                .map_err(|error| anyhow::anyhow!("{error}{}", last_lines(&self.log()))),
+                .map_err(|error| anyhow::anyhow!("{error}{}", self.last_lines())),
             Either::Keepalived(_) => anyhow::bail!("keepalived has no status"),
         }
     }
@@ -246,11 +254,4 @@ fn checks(status: &Value) -> anyhow::Result<impl Iterator<Item = &Value>> {
         .as_object()
         .context("a status has checks")?
         .values())
-}
-
-/// Of a log that may be long.
-fn last_lines(log: &str) -> String {
-    const LINES: usize = 20;
-    let lines: Vec<_> = log.lines().collect();
-    lines[lines.len().saturating_sub(LINES)..].join("\n")
 }

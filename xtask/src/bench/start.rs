@@ -1,10 +1,13 @@
-//! From the start of a daemon to its READY=1.
+//! From the start of a daemon until it is ready.
 
 use std::path::Path;
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use anyhow::{Context, ensure};
 use e2e::checked::Checked;
 use e2e::contender::Make;
+use e2e::daemon::LIMIT;
 use e2e::inside::WebServer;
 use e2e::manager::Manager;
 use lab::Signal;
@@ -18,6 +21,8 @@ use super::service::Service;
 use super::{Bench, MAKES};
 
 const SECOND: Duration = Duration::from_secs(1);
+/// How often a log is looked at: little beside what is measured.
+const POLL: Duration = Duration::from_micros(200);
 
 pub(super) fn measure(bench: Bench<'_>) -> anyhow::Result<Report> {
     let hosts = Hosts::new(1)?;
@@ -43,9 +48,9 @@ pub(super) fn measure(bench: Bench<'_>) -> anyhow::Result<Report> {
     }
     Ok(Report {
         title: "Start".to_owned(),
-        method: "From the start of the command that enters the host's network namespace and becomes the daemon to the \
-                 daemon's READY=1 to its service manager. vrrp-host says that when the file is checked, the modules are \
-                 loaded and the router speaks; keepalived when its first process has started the others."
+        method: "From the start of the command that enters the host's network namespace and becomes the daemon until \
+                 it is ready. vrrp-host tells its service manager so (READY=1) when the file is checked, the modules are \
+                 loaded and the router runs; keepalived, which tells only process 1, has \"Startup complete\" in its log."
             .to_owned(),
         tables: vec![Table::new(
             "From start to ready",
@@ -71,18 +76,42 @@ fn ready(make: Make, hosts: &Hosts, plan: &Plan, state: &Path) -> anyhow::Result
     let variable = manager.variable();
     let start = Instant::now();
     let mut service = Service::start_under(&["env", &variable], make, hosts, 0, plan, state)?;
-    wait_until_ready(&manager);
+    wait_until_ready(&service, &manager, 0)?;
     let took = start.elapsed();
     service.signal(Signal::TERM)?;
     service.wait()?;
     Ok(took.as_secs_f64() * 1e3)
 }
 
-/// Waits until a daemon says that it is ready, or ready again.
-pub(super) fn wait_until_ready(manager: &Manager) {
-    while !manager
-        .next_but_food()
-        .lines()
-        .any(|line| line == "READY=1")
-    {}
+/// Waits until a daemon is ready after its start, or after so many reloads.
+pub(super) fn wait_until_ready(
+    service: &Service,
+    manager: &Manager,
+    reloads: usize,
+) -> anyhow::Result<()> {
+    if service.make() == Make::VrrpHost {
+        loop {
+            let told = manager.next(LIMIT);
+            let told =
+                told.with_context(|| format!("it is not ready: {}", service.last_lines()))?;
+            if told.ends_with("READY=1") {
+                return Ok(());
+            }
+        }
+    }
+    // keepalived tells a service manager only when that is process 1, and its log in any case.
+    let (line, times) = match reloads {
+        0 => ("Startup complete", 1),
+        _ => ("Reload complete", reloads),
+    };
+    let deadline = Instant::now() + LIMIT;
+    while service.log().matches(line).count() < times {
+        ensure!(
+            Instant::now() < deadline,
+            "{}: {line:?} is not in its log",
+            service.make()
+        );
+        sleep(POLL);
+    }
+    Ok(())
 }

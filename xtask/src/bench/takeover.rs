@@ -26,7 +26,7 @@ const INTERVALS: [(Duration, usize, usize); 3] = [
 ];
 /// How often the checked process ends more, for figures that one in a hundred is above.
 const MORE_EXITS: (usize, usize) = (100, 5);
-/// How long everything is left alone before the next event, at least.
+/// How long everything is left alone before the next event, at least, beside an interval in which an advertisement is seen.
 const CALM: Duration = Duration::from_millis(300);
 
 /// How the MASTER goes.
@@ -225,7 +225,7 @@ fn play(
     let capture = pair.hosts.segments[0].capture()?;
     let mut events = Vec::new();
     for ending in endings {
-        std::thread::sleep(CALM + interval.mul_f64(random.f64()));
+        std::thread::sleep(CALM + interval.mul_f64(1.0 + random.f64()));
         events.push(pair.end(*ending)?);
     }
     let frames = capture.stop()?;
