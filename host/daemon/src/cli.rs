@@ -65,6 +65,8 @@ enum Command {
         /// The file; the same as --config
         file: Option<PathBuf>,
     },
+    /// Write a cluster.toml from the keepalived.conf of one node or several
+    Import(command::import::Arguments),
     /// Write, try, look at and share checks and hooks, without a cluster and without root
     #[command(subcommand)]
     Module(command::module::Command),
@@ -147,6 +149,7 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<(), Failure> {
     match command {
         None => supervisor::run(&options),
         Some(Command::CheckConfig { file }) => command::check_config(&options, file.as_deref()),
+        Some(Command::Import(arguments)) => command::import(&arguments),
         Some(Command::Module(command)) => command::module::run(&options, command),
         Some(Command::Status { json }) => command::status(&options, json),
         Some(Command::Reload) => command::reload(&options),

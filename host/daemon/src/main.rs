@@ -7,6 +7,7 @@ mod cli;
 mod command;
 mod config;
 mod exit;
+mod import;
 mod ipc;
 mod lateness;
 mod logging;

@@ -2,12 +2,14 @@
 
 mod ask;
 mod check_config;
+pub(crate) mod import;
 mod instances;
 pub(crate) mod module;
 mod reload;
 mod status;
 
 pub(crate) use check_config::check_config;
+pub(crate) use import::import;
 pub(crate) use instances::instances;
 pub(crate) use reload::reload;
 pub(crate) use status::status;
