@@ -2,10 +2,11 @@
 
 use crate::cargo::{cargo, run as run_command};
 
-/// What writes docs/modules, and what writes the table of docs/from-keepalived.md and the files of examples/.
-const WRITERS: [[&str; 3]; 2] = [
+/// What writes docs/modules, the tables of docs/from-keepalived.md, and the files of examples/.
+const WRITERS: [[&str; 3]; 3] = [
     ["--test", "module", "pages"],
-    ["--bin", "vrrp-host", "import"],
+    ["--bin", "vrrp-host", "import::"],
+    ["--test", "import", "examples"],
 ];
 
 pub(crate) fn run() -> anyhow::Result<()> {

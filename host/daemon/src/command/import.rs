@@ -43,7 +43,7 @@ fn node_address(text: &str) -> Result<(String, IpAddr), String> {
 /// Translates the files. What is not translated is told on stderr, and is no failure.
 ///
 /// # Errors
-/// 66 when there is no such file (as a usage error), 78 when one cannot be parsed or has nothing to translate.
+/// When there is no such file, and when one cannot be parsed or has nothing to translate.
 pub(crate) fn import(arguments: &Arguments) -> Result<(), Failure> {
     let inputs = arguments.files.iter().map(|file| read(file));
     let inputs = inputs.collect::<Result<Vec<_>, _>>()?;
@@ -174,11 +174,13 @@ fn write_new(folder: &Path, path: &Path, text: &str) -> Result<(), Failure> {
     file.as_file()
         .set_permissions(Permissions::from_mode(0o644))
         .map_err(fail)?;
-    file.persist_noclobber(path)
-        .map_err(|error| match error.error.kind() {
-            io::ErrorKind::AlreadyExists => exists(path),
-            _ => cannot_write(path, &error.error),
-        })?;
+    file.persist_noclobber(path).map_err(|error| {
+        if error.error.kind() == io::ErrorKind::AlreadyExists {
+            exists(path)
+        } else {
+            cannot_write(path, &error.error)
+        }
+    })?;
     Ok(())
 }
 

@@ -1,6 +1,6 @@
-//! The pair of the scenario, the files of examples/, files that cannot be parsed, and every option of the table.
+//! The pair of the scenario, keepalived's language, files that cannot be parsed, several nodes, and every option of the table.
 //!
-//! `UPDATE_EXPECT=1 cargo test` writes examples/ and the table of docs/from-keepalived.md anew.
+//! `UPDATE_EXPECT=1 cargo test` writes the table of docs/from-keepalived.md anew. The files of examples/ are compared in `tests/import`.
 
 mod documentation;
 mod errors;
@@ -95,54 +95,6 @@ fn the_pair_of_the_scenario_is_the_scenario() {
     for node in ["master", "slave"] {
         let [ours, theirs] = [&named, scenario].map(|text| read(text, Some(node)).cluster);
         assert_eq!(format!("{ours:#?}"), format!("{theirs:#?}"));
-    }
-}
-
-/// The folders of examples/, in order.
-fn examples() -> Vec<PathBuf> {
-    let folder = source_tree().join("examples");
-    let mut folders: Vec<_> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.is_dir())
-        .collect();
-    folders.sort();
-    folders
-}
-
-/// The files of keepalived in a folder; the one that is for all nodes stands for two.
-fn inputs_of(folder: &Path) -> Vec<Input> {
-    let mut files: Vec<_> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|end| end == "conf"))
-        .collect();
-    files.sort();
-    let read = |node: Option<&str>, path: &PathBuf| Input {
-        node: node.map(str::to_owned),
-        text: fs::read_to_string(path).unwrap(),
-        path: path.clone(),
-    };
-    match &files[..] {
-        [shared] => vec![read(Some("first"), shared), read(Some("second"), shared)],
-        files => files.iter().map(|path| read(None, path)).collect(),
-    }
-}
-
-#[test]
-fn examples_are_what_is_imported() {
-    let folders = examples();
-    assert_eq!(folders.len(), 16);
-    for folder in folders {
-        let imported = import(inputs_of(&folder), &plain()).unwrap();
-        // The paths as somebody writes them who is in that folder.
-        let prefix = format!("{}/", folder.display());
-        let text = imported.text.replace(&prefix, "");
-        expect_file![folder.join("cluster.toml")].assert_eq(&text);
-        for node in ["first", "second"] {
-            let loaded = read(&text, Some(node));
-            assert_eq!(loaded.cluster.node, node, "{}", folder.display());
-        }
     }
 }
 

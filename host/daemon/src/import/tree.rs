@@ -45,9 +45,12 @@ impl Statement {
 
     /// As it is written, in one line and without what is in its braces.
     pub(super) fn show(&self) -> String {
-        let words = self.words.iter().map(|word| match word.is_quoted {
-            true => format!("\"{}\"", word.text.escape_debug()),
-            false => word.text.escape_debug().to_string(),
+        let words = self.words.iter().map(|word| {
+            if word.is_quoted {
+                format!("\"{}\"", word.text.replace('"', "\\\""))
+            } else {
+                word.text.clone()
+            }
         });
         words.collect::<Vec<_>>().join(" ")
     }

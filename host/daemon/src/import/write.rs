@@ -284,15 +284,16 @@ impl Writer<'_> {
             };
             let key = format!("{:width$}", entry.key);
             let whole = format!("{key} = {}", entry.value);
-            match &entry.value {
-                Value::Array(elements) if whole.chars().count() > WIDTH => {
+            let elements = entry.value.as_array();
+            match elements.filter(|_| whole.chars().count() > WIDTH) {
+                Some(elements) => {
                     self.line(&format!("{key} = [{comment}"));
                     for element in elements {
                         self.line(&format!("  {element},"));
                     }
                     self.line("]");
                 }
-                _ => self.line(&format!("{whole}{comment}")),
+                None => self.line(&format!("{whole}{comment}")),
             }
         }
     }

@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use expect_test::expect_file;
 use tempfile::TempDir;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_vrrp-host");
@@ -85,16 +86,30 @@ fn check_config_takes_the_examples() {
     }
 }
 
+/// `cargo xtask docs` writes them anew; so does this test with `UPDATE_EXPECT=1`.
 #[test]
-fn a_folder_of_two_nodes_is_imported_on_stdout() {
-    let folder = &examples()[0];
-    let arguments = ["import", "keepalived-first.conf", "keepalived-second.conf"];
-    let (stdout, stderr) = assert_code(&vrrp_host(folder, &arguments), 0);
-    assert_eq!(
-        stdout,
-        fs::read_to_string(folder.join("cluster.toml")).unwrap()
-    );
-    assert_eq!(stderr, "everything is translated\n");
+fn examples_are_what_is_imported() {
+    for folder in examples() {
+        let mut files: Vec<String> = fs::read_dir(&folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name.ends_with(".conf"))
+            .collect();
+        files.sort();
+        // The one that is for all nodes stands for two.
+        if let [shared] = &files[..] {
+            files = vec![format!("first={shared}"), format!("second={shared}")];
+        }
+        let mut arguments = vec!["import"];
+        arguments.extend(files.iter().map(String::as_str));
+        let (stdout, stderr) = assert_code(&vrrp_host(&folder, &arguments), 0);
+        expect_file![folder.join("cluster.toml")].assert_eq(&stdout);
+        // What is lost is told in both places.
+        let is_complete = stderr == "everything is translated\n";
+        let has_loss =
+            stdout.contains("# Not translated:") || stdout.contains("# authentication =");
+        assert_eq!(is_complete, !has_loss, "{}: {stderr}", folder.display());
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ pub(super) fn of(nodes: &[NodeDraft], given: &[Option<IpAddr>]) -> Vec<Option<Ip
     for (node, given) in nodes.iter().zip(given) {
         // Two nodes of one address are none.
         let address = given
-            .or(said(node))
+            .or_else(|| said(node))
             .filter(|it| !addresses.contains(&Some(*it)));
         addresses.push(address);
     }

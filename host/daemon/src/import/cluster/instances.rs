@@ -168,19 +168,18 @@ impl Assembly<'_> {
                     .entries
                     .iter()
                     .find(|entry| entry.key == "interface")
-                    .map_or(Value::from("eth0"), |entry| entry.value.clone()),
+                    .map_or_else(|| entry.value.clone(), |entry| entry.value.clone()),
                 "peers" if entry.value.is_table() => all_of(&entry.value),
                 _ => continue,
             };
-            let mut table = match &entry.value {
-                Value::Table(table) => table.clone(),
-                value => {
-                    let members = family.iter();
-                    let members =
-                        members.map(|(node, _)| (self.nodes[*node].name.clone(), value.clone()));
-                    members.collect()
-                }
+            let of_members = || {
+                let members = family.iter();
+                let members =
+                    members.map(|(node, _)| (self.nodes[*node].name.clone(), entry.value.clone()));
+                members.collect()
             };
+            let by_node = entry.value.as_table().cloned();
+            let mut table: toml::Table = by_node.unwrap_or_else(of_members);
             table.extend(strangers.iter().map(|node| (node.clone(), fill.clone())));
             entry.value = Value::Table(table);
         }

@@ -136,9 +136,7 @@ impl Reader {
                 said.rules = Some(Told::new(self.read_rules(statement), place));
             }
             "unicast_peer" => {
-                let own = self
-                    .given_address
-                    .or(self.address.as_ref().map(|told| told.value));
+                let own = self.own_address();
                 said.peers = self.read_peers(statement, own);
             }
             _ => self.leave_out(SCOPE, statement),

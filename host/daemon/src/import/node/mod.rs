@@ -126,11 +126,6 @@ impl Reader {
         self.notes.push(note);
     }
 
-    fn need_not(&mut self, statement: &Statement, why: impl Into<String>) {
-        let note = Note::new(Kind::Needless, statement.place, statement.show(), why);
-        self.notes.push(note);
-    }
-
     /// A number behind the keyword, told where it is.
     fn number<T: std::str::FromStr>(
         &mut self,
@@ -163,9 +158,7 @@ impl Reader {
             self.leave_out(Scope::Instance, statement);
             return;
         };
-        let known = self
-            .given_address
-            .or(self.address.as_ref().map(|told| told.value));
+        let known = self.own_address();
         match known {
             Some(known) if known != address => {
                 self.lose(statement, format!("a node has one address, here {known}"))
@@ -175,5 +168,11 @@ impl Reader {
             }
             Some(_) | None => {}
         }
+    }
+
+    /// The address of the node, as far as it is known by now.
+    fn own_address(&self) -> Option<IpAddr> {
+        let said = || self.address.as_ref().map(|told| told.value);
+        self.given_address.or_else(said)
     }
 }

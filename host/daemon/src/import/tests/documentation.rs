@@ -74,7 +74,14 @@ fn line_of(scope: Scope, keyword: &str) -> String {
         Scope::Route => format!("198.51.100.0/24 via 192.0.2.254 {keyword} 1"),
         Scope::Rule => format!("from 192.0.2.7 table 100 {keyword} 1"),
         Scope::Root => format!("{keyword} name {{\n}}"),
-        _ => format!("{keyword} 1"),
+        Scope::Global
+        | Scope::Instance
+        | Scope::Group
+        | Scope::Script
+        | Scope::Process
+        | Scope::File => {
+            format!("{keyword} 1")
+        }
     }
 }
 
@@ -157,48 +164,64 @@ fn an_option_has_one_fate() {
     }
 }
 
-/// The table as it is in the documentation.
-fn table() -> String {
+/// The order of the documentation.
+const SCOPES: [Scope; 10] = [
+    Scope::Instance,
+    Scope::Group,
+    Scope::Script,
+    Scope::Process,
+    Scope::File,
+    Scope::Address,
+    Scope::Route,
+    Scope::Rule,
+    Scope::Global,
+    Scope::Root,
+];
+
+/// The tables as they are in the documentation. What several blocks have is with the first of them.
+fn tables() -> String {
     let mut text = String::new();
-    let mut section = "";
-    for known in options::all() {
-        for scope in known.scopes.iter().take(1) {
-            if scope.name() != section {
-                section = scope.name();
-                let title = match *scope {
-                    Scope::Root => "Outside of all blocks".to_owned(),
-                    scope => format!("In `{}`", scope.name()),
-                };
-                text += &format!("\n### {title}\n\n| keepalived | cluster.toml |\n|---|---|\n");
-            }
+    for scope in SCOPES {
+        let title = if scope == Scope::Root {
+            "Outside of all blocks".to_owned()
+        } else {
+            format!("In `{}`", scope.name())
+        };
+        text += &format!("\n### {title}\n\n| keepalived | cluster.toml |\n|---|---|\n");
+        for known in options::all().filter(|known| known.scopes.first() == Some(&scope)) {
+            text += &row(known);
         }
-        let keywords: Vec<_> = known
-            .keywords
-            .iter()
-            .map(|keyword| format!("`{keyword}`"))
-            .collect();
-        let also: Vec<_> = known
-            .scopes
-            .iter()
-            .skip(1)
-            .map(|scope| scope.name())
-            .collect();
-        let also = match also[..] {
-            [] => String::new(),
-            _ => format!(" (also in {})", also.join(", ")),
-        };
-        let fate = match known.fate {
-            Fate::Becomes { what, .. } => what.to_owned(),
-            Fate::Needless(why) => format!("needs no line: {why}"),
-            Fate::Lost(why) => format!("**not translated**: {why}"),
-        };
-        text += &format!(
-            "| {}{also} | {} |\n",
-            keywords.join(", "),
-            fate.replace('|', "\\|")
-        );
     }
     text
+}
+
+fn row(known: &Known) -> String {
+    let keywords: Vec<_> = known
+        .keywords
+        .iter()
+        .map(|keyword| format!("`{keyword}`"))
+        .collect();
+    let others: Vec<_> = known
+        .scopes
+        .iter()
+        .skip(1)
+        .map(|scope| scope.name())
+        .collect();
+    let also = if others.is_empty() {
+        String::new()
+    } else {
+        format!(" (also in {})", others.join(", "))
+    };
+    let fate = match known.fate {
+        Fate::Becomes { what, .. } => what.to_owned(),
+        Fate::Needless(why) => format!("needs no line: {why}"),
+        Fate::Lost(why) => format!("**not translated**: {why}"),
+    };
+    format!(
+        "| {}{also} | {} |\n",
+        keywords.join(", "),
+        fate.replace('|', "\\|")
+    )
 }
 
 #[test]
@@ -207,5 +230,5 @@ fn the_documentation_has_the_table() {
     let path = source_tree().join("docs/from-keepalived.md");
     let page = fs::read_to_string(&path).unwrap();
     let (before, _) = page.split_once(BEGIN).expect("the page has the mark");
-    expect_file![path].assert_eq(&format!("{before}{BEGIN}{}", table()));
+    expect_file![path].assert_eq(&format!("{before}{BEGIN}{}", tables()));
 }

@@ -16,43 +16,104 @@ fn refused(text: &str, expected: Expect) {
 fn a_block_that_is_not_closed_is_underlined() {
     refused(
         "vrrp_instance VI_1 {\n    interface eth0\n",
-        expect![[r#""#]],
+        expect![[r#"
+            error: the block `vrrp_instance` is not closed
+             --> keepalived.conf:1:1
+              |
+            1 | vrrp_instance VI_1 {
+              | ^^^^^^^^^^^^^^^^^^^^
+              |
+              = help: write `}` at its end"#]],
     );
 }
 
 #[test]
 fn a_brace_that_closes_nothing_is_underlined() {
-    refused("global_defs {\n}\n}\n", expect![[r#""#]]);
+    refused(
+        "global_defs {\n}\n}\n",
+        expect![[r#"
+        error: this `}` closes nothing
+         --> keepalived.conf:3:1
+          |
+        3 | }
+          | ^
+          |
+          = help: leave it out, or open the block that it belongs to with `{`"#]],
+    );
 }
 
 #[test]
 fn a_brace_needs_a_keyword() {
-    refused("{\n}\n", expect![[r#""#]]);
+    refused(
+        "{\n}\n",
+        expect![[r#"
+        error: this `{` belongs to no keyword
+         --> keepalived.conf:1:1
+          |
+        1 | {
+          | ^
+          |
+          = help: write, for example, `vrrp_instance VI_1 {`"#]],
+    );
 }
 
 #[test]
 fn a_quote_has_an_end_on_its_line() {
     refused(
         "vrrp_script a {\n  script \"/bin/true\n}\n",
-        expect![[r#""#]],
+        expect![[r#"
+            error: this text has no end
+             --> keepalived.conf:2:3
+              |
+            2 |   script "/bin/true
+              |   ^^^^^^^^^^^^^^^^^
+              |
+              = help: write `"` at its end, on the same line"#]],
     );
 }
 
 #[test]
 fn a_loop_has_a_form() {
-    refused("~SEQ(X, 1, 0, 2) a\n", expect![[r#""#]]);
+    refused(
+        "~SEQ(X, 1, 0, 2) a\n",
+        expect![[r#"
+        error: this is not a loop
+         --> keepalived.conf:1:1
+          |
+        1 | ~SEQ(X, 1, 0, 2) a
+          | ^^^^^^^^^^^^^^^^^^
+          |
+          = help: write `~SEQ(NAME, FIRST, STEP, LAST) TEXT` or `~LST(NAME, VALUE, ...) TEXT`"#]],
+    );
 }
 
 #[test]
 fn definitions_do_not_go_round() {
-    refused("$A=${B}\n$B=${A}\nrouter_id ${A}\n", expect![[r#""#]]);
+    refused(
+        "$A=${B}\n$B=${A}\nrouter_id ${A}\n",
+        expect![[r#"
+        error: the definitions that are used here go round in a circle
+         --> keepalived.conf:1:1
+          |
+        1 | $A=${B}
+          | ^^^^^^^
+          |
+          = help: write what they stand for"#]],
+    );
 }
 
 #[test]
 fn what_only_keepalived_knows_has_to_be_written() {
     refused(
         "global_defs {\n  router_id ${_ENV HOST}\n}\n",
-        expect![[r#""#]],
+        expect![[r#"
+            error: ${_ENV HOST} is another text wherever keepalived is started
+             --> keepalived.conf:2:3
+              |
+            2 |   router_id ${_ENV HOST}
+              |   ^^^^^^^^^^^^^^^^^^^^^^
+              |
+              = help: write what it stands for on this node"#]],
     );
 }
 
@@ -66,7 +127,17 @@ fn definitions_that_double_each_other_end() {
         );
     }
     text += "router_id ${A29}\n";
-    refused(&text, expect![[r#""#]]);
+    refused(
+        &text,
+        expect![[r#"
+        error: what the definitions stand for is longer than 8388608 bytes
+          --> keepalived.conf:31:1
+           |
+        31 | router_id ${A29}
+           | ^^^^^^^^^^^^^^^^
+           |
+           = help: write fewer repetitions"#]],
+    );
 }
 
 #[test]
