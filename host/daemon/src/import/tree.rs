@@ -11,7 +11,7 @@ const DEPTH_MAX: usize = 64;
 pub(super) struct Statement {
     pub(super) place: Place,
     pub(super) words: Vec<Word>,
-    pub(super) block: Option<Vec<Statement>>,
+    pub(super) block: Option<Vec<Self>>,
 }
 
 /// A word, without its quotes.

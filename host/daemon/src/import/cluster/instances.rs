@@ -142,7 +142,7 @@ impl Assembly<'_> {
     }
 
     /// Every node has every instance; those that did not have this one come last.
-    fn add_strangers(&mut self, family: &Family, first: &InstanceDraft, entries: &mut Vec<Entry>) {
+    fn add_strangers(&mut self, family: &Family, first: &InstanceDraft, entries: &mut [Entry]) {
         let strangers: Vec<String> = (0..self.nodes.len())
             .filter(|node| family.iter().all(|(member, _)| member != node))
             .map(|node| self.nodes[node].name.clone())

@@ -24,8 +24,7 @@ pub(super) fn recognise(args: &[&str]) -> Option<Module> {
                 request.switch(short)?;
             }
         } else if let Some(flags) = arg.strip_prefix('-').filter(|flags| !flags.is_empty()) {
-            let mut flags = flags.char_indices();
-            while let Some((at, flag)) = flags.next() {
+            for (at, flag) in flags.char_indices() {
                 if !takes_value(flag) {
                     request.switch(flag)?;
                     continue;

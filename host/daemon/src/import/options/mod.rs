@@ -30,24 +30,6 @@ pub(super) enum Scope {
     Rule,
 }
 
-impl Scope {
-    /// As the table of docs/from-keepalived.md calls it.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Root => "the file",
-            Self::Global => "global_defs",
-            Self::Instance => "vrrp_instance",
-            Self::Group => "vrrp_sync_group",
-            Self::Script => "vrrp_script",
-            Self::Process => "vrrp_track_process",
-            Self::File => "vrrp_track_file",
-            Self::Address => "virtual_ipaddress",
-            Self::Route => "virtual_routes",
-            Self::Rule => "virtual_rules",
-        }
-    }
-}
-
 /// What becomes of an option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {

@@ -159,8 +159,24 @@ fn an_option_has_one_fate() {
         assert!(
             seen.insert((scope, keyword)),
             "{keyword} of {}",
-            scope.name()
+            name_of(scope)
         );
+    }
+}
+
+/// As the documentation calls it.
+fn name_of(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Root => "the file",
+        Scope::Global => "global_defs",
+        Scope::Instance => "vrrp_instance",
+        Scope::Group => "vrrp_sync_group",
+        Scope::Script => "vrrp_script",
+        Scope::Process => "vrrp_track_process",
+        Scope::File => "vrrp_track_file",
+        Scope::Address => "virtual_ipaddress",
+        Scope::Route => "virtual_routes",
+        Scope::Rule => "virtual_rules",
     }
 }
 
@@ -185,7 +201,7 @@ fn tables() -> String {
         let title = if scope == Scope::Root {
             "Outside of all blocks".to_owned()
         } else {
-            format!("In `{}`", scope.name())
+            format!("In `{}`", name_of(scope))
         };
         text += &format!("\n### {title}\n\n| keepalived | cluster.toml |\n|---|---|\n");
         for known in options::all().filter(|known| known.scopes.first() == Some(&scope)) {
@@ -205,7 +221,7 @@ fn row(known: &Known) -> String {
         .scopes
         .iter()
         .skip(1)
-        .map(|scope| scope.name())
+        .map(|scope| name_of(*scope))
         .collect();
     let also = if others.is_empty() {
         String::new()

@@ -236,10 +236,10 @@ impl Reader {
             }
         }
         entries.extend(said.peers.as_mut().and_then(|peers| peers.min_ttl.take()));
-        if let Some(place) = said.checksum.or(self.globals.checksum) {
-            if version == 3 {
-                entries.push(Entry::at("checksum", "rfc9568", place));
-            }
+        if let Some(place) = said.checksum.or(self.globals.checksum)
+            && version == 3
+        {
+            entries.push(Entry::at("checksum", "rfc9568", place));
         }
         if !said.announce.table.is_empty() {
             let announce = std::mem::take(&mut said.announce);
