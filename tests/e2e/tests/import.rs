@@ -56,12 +56,13 @@ fn the_imported_pair_plays_the_scenario() {
 fn keepalived_takes_the_examples() {
     let segment = Segment::new("segment").unwrap();
     let host = Netns::new("host").unwrap();
-    for index in 0..3_u8 {
+    let ports = (0..3_u8).map(|index| {
         let address = (Ipv4Addr::new(10, 77, index, 1), 24);
         segment
             .attach(&host, &format!("eth{index}"), address)
-            .unwrap();
-    }
+            .unwrap()
+    });
+    let _ports: Vec<_> = ports.collect();
     let mut count = 0;
     for folder in fs::read_dir(source_tree().join("examples")).unwrap() {
         let folder = folder.unwrap().path();
@@ -77,8 +78,12 @@ fn keepalived_takes_the_examples() {
             let output = host
                 .output(&["keepalived", "-t", "-l", "-i", "first", "-f", path])
                 .unwrap();
-            let said = String::from_utf8_lossy(&output.stderr);
-            assert!(output.status.success(), "{path}: {} {said}", output.status);
+            assert!(
+                output.status.success(),
+                "{path}: {} {}",
+                output.status,
+                output.stderr
+            );
             count += 1;
         }
     }
