@@ -1,16 +1,18 @@
-//! The pages of docs/modules. The test that compares them with what the modules say is also what writes them.
+//! The generated pages of docs, and the examples. The tests that compare them with what the program says are also what writes them.
 
 use crate::cargo::{cargo, run as run_command};
 
+/// What writes docs/modules, the tables of docs/from-keepalived.md, and the files of examples/.
+const WRITERS: [[&str; 3]; 3] = [
+    ["--test", "module", "pages"],
+    ["--bin", "vrrp-host", "import::"],
+    ["--test", "import", "examples"],
+];
+
 pub(crate) fn run() -> anyhow::Result<()> {
-    let mut test = cargo(&[
-        "test",
-        "--locked",
-        "--package",
-        "vrrp-host",
-        "--test",
-        "module",
-        "pages",
-    ]);
-    run_command(test.env("UPDATE_EXPECT", "1"))
+    for writer in WRITERS {
+        let mut test = cargo(&["test", "--locked", "--package", "vrrp-host"]);
+        run_command(test.args(writer).env("UPDATE_EXPECT", "1"))?;
+    }
+    Ok(())
 }

@@ -58,7 +58,7 @@ enum Command {
     },
     /// Look for inputs that break the core, with libFuzzer; what it finds new goes to the corpus.
     Fuzz(fuzz::Arguments),
-    /// Write the pages of docs/modules anew, from what the modules say of themselves.
+    /// Write the generated pages of docs/ and the files of examples/ anew, from what the program says of itself.
     Docs,
     /// Install what demo and test need: compilation targets and Debian packages.
     Setup,

@@ -68,6 +68,8 @@ enum Command {
     },
     /// Show what the file does in virtual time when checks fail, hosts crash and links go down; needs no rights
     Simulate(command::simulate::Arguments),
+    /// Write a cluster.toml from the keepalived.conf of one node or several
+    Import(command::import::Arguments),
     /// Write, try, look at and share checks and hooks, without a cluster and without root
     #[command(subcommand)]
     Module(command::module::Command),
@@ -196,6 +198,7 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         None => supervisor::run(&options),
         Some(Command::CheckConfig { file }) => command::check_config(&options, file.as_deref()),
         Some(Command::Simulate(arguments)) => command::simulate::simulate(&options, arguments),
+        Some(Command::Import(arguments)) => command::import(&arguments),
         Some(Command::Module(command)) => command::module::run(&options, command),
         Some(Command::Status { json, watch: false }) => command::status(&options, json),
         Some(Command::Status { watch: true, .. }) => command::watch(&options),

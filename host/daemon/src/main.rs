@@ -9,6 +9,7 @@ mod config;
 mod event;
 mod exit;
 mod histogram;
+mod import;
 mod ipc;
 mod lateness;
 mod logging;

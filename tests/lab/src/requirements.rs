@@ -24,6 +24,8 @@ pub const REQUIREMENTS: &[Requirement] = &[
     require_program("keepalived", "keepalived"),
     require_program("curl", "curl"),
     require_program("pidof", "sysvinit-utils"),
+    require_program("killall", "psmisc"),
+    require_program("nc", "netcat-openbsd"),
     require_program("pkcheck", "polkitd"),
     require_program("prometheus-node-exporter", "prometheus-node-exporter"),
     require_program("docker-registry", "docker-registry"),

@@ -33,6 +33,11 @@ impl Source {
         &self.0.path
     }
 
+    /// What it says.
+    pub(crate) fn text(&self) -> &str {
+        &self.0.text
+    }
+
     /// An error in the `config` of a check or hook, as its module reports it.
     ///
     /// `table` is [`Module::path`](super::Module::path), `pointer` a JSON pointer (RFC 6901) into `config`.
@@ -174,7 +179,7 @@ pub(crate) struct Diagnostic {
 
 impl Diagnostic {
     /// The text at `span` makes the file unusable.
-    pub(super) fn error(span: Range<usize>, message: impl Into<String>) -> Self {
+    pub(crate) fn error(span: Range<usize>, message: impl Into<String>) -> Self {
         Self {
             severity: Severity::Error,
             message: message.into(),

@@ -1,0 +1,267 @@
+//! Options of what instances track, and the attributes of addresses, routes and rules.
+
+use super::Scope::{Address, File, Process, Route, Rule, Script};
+use super::{Known, Scope, becomes, lost, needless};
+
+const SCRIPT: &[Scope] = &[Script];
+const PROCESS: &[Scope] = &[Process];
+const FILE: &[Scope] = &[File];
+const ADDRESS: &[Scope] = &[Address];
+const ROUTE: &[Scope] = &[Route];
+const RULE: &[Scope] = &[Rule];
+
+pub(super) const OPTIONS: &[Known] = &[
+    becomes(
+        SCRIPT,
+        &["script"],
+        "script \"/bin/true\"",
+        "`module`: `process` for `pidof`, `killall -0` and `pgrep`, `http` for `curl`, `tcp` for `nc -z` and `</dev/tcp/HOST/PORT`, \
+         `unit` for `systemctl is-active`, `ping` for `ping`, `file` for `test -f`; or else `exec`",
+    ),
+    becomes(
+        SCRIPT,
+        &["interval"],
+        "interval 5",
+        "`interval`, 1s when left out",
+    ),
+    becomes(
+        SCRIPT,
+        &["timeout"],
+        "timeout 1",
+        "`timeout`, at most the interval; for `exec`, `timeout-is = \"failing\"`",
+    ),
+    becomes(
+        SCRIPT,
+        &["weight"],
+        "weight -20",
+        "`on-fail = { weight = -20 }` where it is tracked",
+    ),
+    becomes(SCRIPT, &["rise"], "rise 2", "`rise`"),
+    becomes(
+        SCRIPT,
+        &["fall"],
+        "fall 3",
+        "`fall`; in keepalived the very first failure counts at once",
+    ),
+    becomes(SCRIPT, &["user"], "user nobody", "`user`, for `exec`"),
+    needless(
+        SCRIPT,
+        &["init_fail"],
+        "until the first verdict an instance waits in INIT, `init-grace` long; in keepalived it has no effect",
+    ),
+    becomes(
+        PROCESS,
+        &["process"],
+        "process nginx",
+        "`name` of a check of the module `process`; arguments of the process are not compared",
+    ),
+    becomes(PROCESS, &["quorum"], "quorum 2", "`min`"),
+    becomes(PROCESS, &["quorum_max"], "quorum_max 4", "`max`"),
+    becomes(
+        PROCESS,
+        &["weight"],
+        "weight 20",
+        "`on-fail = { weight = 20 }` where it is tracked",
+    ),
+    becomes(
+        PROCESS,
+        &["interval"],
+        "interval 2",
+        "`interval`; keepalived has no such option here and ignores it",
+    ),
+    lost(
+        PROCESS,
+        &["param_match", "full_command"],
+        "the module `process` compares names alone",
+    ),
+    lost(
+        PROCESS,
+        &["delay", "fork_delay", "terminate_delay"],
+        "write `rise` and `fall` with a short `interval`",
+    ),
+    becomes(
+        FILE,
+        &["file"],
+        "file \"/run/weight\"",
+        "`path` of a check of the module `file`",
+    ),
+    becomes(
+        FILE,
+        &["weight"],
+        "weight 2",
+        "`weight` in the `config` of the check, 1 when left out; negative with `reverse`",
+    ),
+    lost(
+        FILE,
+        &["init_file"],
+        "write the file before the daemon starts, for example with systemd-tmpfiles",
+    ),
+    becomes(ADDRESS, &["dev"], "192.0.2.7/24 dev eth1", "`dev`"),
+    becomes(
+        ADDRESS,
+        &["label"],
+        "192.0.2.7/24 label eth0:v",
+        "`label`, for IPv4",
+    ),
+    becomes(
+        ADDRESS,
+        &["scope"],
+        "192.0.2.7/24 scope link",
+        "`scope`, for IPv4",
+    ),
+    needless(
+        ADDRESS,
+        &["brd", "broadcast"],
+        "a shared address needs no broadcast address",
+    ),
+    needless(
+        ADDRESS,
+        &["-nodad", "nodad"],
+        "addresses come without duplicate address detection",
+    ),
+    lost(
+        ADDRESS,
+        &["no_track"],
+        "an address that somebody deletes is put back at once",
+    ),
+    lost(
+        ADDRESS,
+        &[
+            "peer",
+            "home",
+            "mngtmpaddr",
+            "noprefixroute",
+            "autojoin",
+            "preferred_lft",
+            "use_vmac",
+        ],
+        "addresses have no such attribute",
+    ),
+    becomes(ROUTE, &["to"], "to 198.51.100.0/24 via 192.0.2.254", "`to`"),
+    becomes(ROUTE, &["via", "gw"], "default gw 192.0.2.254", "`via`"),
+    becomes(ROUTE, &["dev", "oif"], "198.51.100.0/24 dev eth1", "`dev`"),
+    becomes(
+        ROUTE,
+        &["src"],
+        "default via 192.0.2.254 src 192.0.2.7",
+        "`src`",
+    ),
+    becomes(
+        ROUTE,
+        &["table"],
+        "default via 192.0.2.254 table 100",
+        "`table`: a number, or `main`, `local` and `default`; a route to a table with another name is lost",
+    ),
+    becomes(
+        ROUTE,
+        &["metric", "priority", "preference"],
+        "default via 192.0.2.254 metric 50",
+        "`metric`",
+    ),
+    becomes(
+        ROUTE,
+        &["onlink"],
+        "default via 203.0.113.1 onlink",
+        "`onlink`",
+    ),
+    becomes(
+        ROUTE,
+        &["blackhole", "unreachable", "prohibit", "unicast"],
+        "blackhole 198.51.100.0/24",
+        "`type`",
+    ),
+    needless(
+        ROUTE,
+        &["proto", "protocol"],
+        "what vrrp-host adds has the protocol number 112",
+    ),
+    needless(ROUTE, &["scope"], "the kernel's own choice"),
+    lost(
+        ROUTE,
+        &["no_track"],
+        "a route that somebody deletes is put back at once",
+    ),
+    lost(
+        ROUTE,
+        &["or", "nexthop", "encap", "vrf", "tos", "dsfield"],
+        "the route is another one without it, so it is left out; add it with a hook of the module `exec`",
+    ),
+    lost(
+        ROUTE,
+        &[
+            "mtu",
+            "advmss",
+            "rtt",
+            "rttvar",
+            "reordering",
+            "window",
+            "cwnd",
+            "ssthresh",
+            "realms",
+            "rto_min",
+            "initcwnd",
+            "initrwnd",
+            "hoplimit",
+            "features",
+            "quickack",
+            "congctl",
+            "pref",
+            "expires",
+            "fastopen_no_cookie",
+            "ttl-propagate",
+            "add",
+            "append",
+            "prepend",
+        ],
+        "routes have no such attribute; the route is there without it",
+    ),
+    becomes(RULE, &["from"], "from 192.0.2.7 table 100", "`from`"),
+    becomes(RULE, &["to"], "to 198.51.100.0/24 table 100", "`to`"),
+    becomes(RULE, &["fwmark"], "fwmark 1 table 100", "`fwmark`"),
+    becomes(RULE, &["iif", "dev"], "iif eth1 table 100", "`iif`"),
+    becomes(
+        RULE,
+        &["priority", "preference"],
+        "from 192.0.2.7 table 100 priority 1000",
+        "`priority`",
+    ),
+    becomes(
+        RULE,
+        &["table", "lookup"],
+        "from 192.0.2.7 lookup 100",
+        "`table`, as for a route",
+    ),
+    needless(
+        RULE,
+        &["protocol"],
+        "what vrrp-host adds has the protocol number 112",
+    ),
+    lost(
+        RULE,
+        &["no_track"],
+        "a rule that somebody deletes is put back at once",
+    ),
+    lost(
+        RULE,
+        &[
+            "not",
+            "tos",
+            "oif",
+            "realms",
+            "goto",
+            "nop",
+            "type",
+            "tunnel-id",
+            "sup_group",
+            "sup_pl",
+            "suppress_prefixlength",
+            "suppress_ifgroup",
+            "uidrange",
+            "l3mdev",
+            "ipproto",
+            "sport",
+            "dport",
+        ],
+        "the rule is another one without it, so it is left out; add it with a hook of the module `exec`",
+    ),
+];
