@@ -45,7 +45,9 @@ pub(super) fn measure(bench: Bench<'_>) -> anyhow::Result<Report> {
         for round in 1..=bench.times(5, 1) {
             println!("{instances} instances, round {round}");
             for make in MAKES {
-                let figures = load(bench, make, &hosts, &plan)?;
+                let Some(figures) = load(bench, make, &hosts, &plan)? else {
+                    continue;
+                };
                 for index in 0..2 {
                     costs[index].push(make, figures.cost[index]);
                     shares[index].push(make, figures.share[index]);
@@ -73,10 +75,19 @@ pub(super) fn measure(bench: Bench<'_>) -> anyhow::Result<Report> {
     })
 }
 
-fn load(bench: Bench<'_>, make: Make, hosts: &Hosts, plan: &Plan) -> anyhow::Result<Figures> {
+/// `None` of a daemon that does not get so far that anything can be measured; it is told why.
+fn load(
+    bench: Bench<'_>,
+    make: Make,
+    hosts: &Hosts,
+    plan: &Plan,
+) -> anyhow::Result<Option<Figures>> {
     let time = Duration::from_secs(if bench.quick { 3 } else { 10 });
     let first = Service::start(make, hosts, 0, plan, bench.state)?;
-    first.wait_until_entered(State::Master, plan.instances.into())?;
+    if let Err(error) = first.wait_until_entered(State::Master, plan.instances.into()) {
+        println!("not measured: {error:#}");
+        return Ok(None);
+    }
     let second = Service::start(make, hosts, 1, plan, bench.state)?;
     second.wait_until_entered(State::Backup, plan.instances.into())?;
     sleep(CALM);
@@ -102,5 +113,5 @@ fn load(bench: Bench<'_>, make: Make, hosts: &Hosts, plan: &Plan) -> anyhow::Res
         figures.cost[index] = micros / f64::from(passed);
         figures.share[index] = micros / (took.as_secs_f64() * 1e6) * 100.0;
     }
-    Ok(figures)
+    Ok(Some(figures))
 }
