@@ -27,9 +27,9 @@ pub(super) fn measure(bench: Bench<'_>) -> anyhow::Result<Report> {
     let checked = Checked::start(host);
     let three = three_checks(&checked);
     let mut total: Vec<_> = INSTANCES
-        .map(|count| Row::new(format!("{count} instances, no check")))
+        .map(|count| Row::new(format!("instances: {count}; no check")))
         .into_iter()
-        .chain(CHECKS.map(|count| Row::new(format!("1 instance, {count} checks"))))
+        .chain(CHECKS.map(|count| Row::new(format!("checks: {count}; 1 instance"))))
         .collect();
     total[INSTANCES.len()].bar = Some(Bar::Median(24.0));
     let mut each = vec![

@@ -31,6 +31,7 @@ pub(super) fn draw(table: &Table, file: &Path) -> anyhow::Result<()> {
     let mut chart = ChartBuilder::on(&area)
         .caption(format!("{} ({})", table.title, table.unit), (FONT, 18))
         .margin(12)
+        .margin_right(36)
         .x_label_area_size(36)
         .y_label_area_size(NAMES)
         .build_cartesian_2d((low..high).log_scale(), 0.0..f64::from(count))

@@ -17,7 +17,7 @@ use super::hosts::{Hosts, NAMES};
 use super::plan::{Check, Plan, Theirs};
 
 /// How long many instances may take to be MASTER, and many scripts to run at once.
-const MANY_LIMIT: Duration = Duration::from_secs(60);
+const MANY_LIMIT: Duration = Duration::from_secs(120);
 
 /// A daemon and what it costs. Dropping it kills it.
 #[derive(Debug)]

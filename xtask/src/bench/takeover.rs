@@ -24,6 +24,7 @@ const INTERVALS: [(Duration, usize, usize); 3] = [
     (Duration::from_millis(100), 10, 2),
     (Duration::from_millis(10), 10, 2),
 ];
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// How often the checked process ends more, for figures that one in a hundred is above.
 const MORE_EXITS: (usize, usize) = (100, 5);
 /// How long everything is left alone before the next event, at least, beside an interval in which an advertisement is seen.
@@ -167,7 +168,7 @@ impl Rows {
             title: "Takeover".to_owned(),
             method: format!(
                 "Two hosts run the same daemon, with priorities {first} and {second}; the first goes in each way, at a random moment \
-                 between two advertisements, and comes back. The process is checked by vrrp-host's `process` and by keepalived's \
+                 between two advertisements (for the web server, between two runs of the check), and comes back. The process is checked by vrrp-host's `process` and by keepalived's \
                  `track_process`, the web server by `http` and by a script with `curl`, every second, one failure being enough; \
                  either way the instance is in FAULT. The frames have the kernel's time stamps, taken on the bridge between the \
                  hosts, and the addresses are those that the hosts' kernels tell of. The formula is that of RFC 9568 §6.1: three \
@@ -225,7 +226,12 @@ fn play(
     let capture = pair.hosts.segments[0].capture()?;
     let mut events = Vec::new();
     for ending in endings {
-        std::thread::sleep(CALM + interval.mul_f64(1.0 + random.f64()));
+        // At any moment between two advertisements, and between two runs of a check that runs on its interval.
+        let period = match ending {
+            Ending::Http => interval.max(CHECK_INTERVAL),
+            Ending::Crash | Ending::Router | Ending::Stop | Ending::Process => interval,
+        };
+        std::thread::sleep(CALM + interval + period.mul_f64(random.f64()));
         events.push(pair.end(*ending)?);
     }
     let frames = capture.stop()?;
@@ -242,7 +248,7 @@ impl Pair {
         let process = Check::process(&checked.name, Theirs::Process(checked.name.clone()));
         let plan = Plan {
             advertisement_interval: interval,
-            ..Plan::with_checks(vec![process, Check::http(PORT)], Duration::from_secs(1))
+            ..Plan::with_checks(vec![process, Check::http(PORT)], CHECK_INTERVAL)
         };
         let pair = Self {
             first: Service::start(make, &hosts, 0, &plan, bench.state)?,
