@@ -1,10 +1,6 @@
 //! What `vrrp-host import` makes of keepalived's files, on real hosts.
 
-#![expect(
-    clippy::print_stdout,
-    clippy::unwrap_used,
-    reason = "a test prints what it measures, and fails by unwrapping"
-)]
+#![expect(clippy::print_stdout, reason = "a test prints what it measures")]
 
 use std::fs;
 use std::net::Ipv4Addr;

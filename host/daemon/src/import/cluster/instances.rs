@@ -1,12 +1,12 @@
-//! Instances and sync groups of several nodes that are one.
+//! Instances of several nodes that are one.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use toml::Value;
 
-use super::{Assembly, Group, Instance, Notify, Track};
-use crate::import::draft::{Entry, InstanceDraft, NotifyDraft, TrackDraft};
+use super::{Assembly, Instance};
+use crate::import::draft::{Entry, InstanceDraft, Told};
 use crate::import::notes::{Kind, Note};
 use crate::import::source::Place;
 use crate::import::values::strings;
@@ -120,14 +120,36 @@ impl Assembly<'_> {
             })
             .unzip();
         let tracks = self.tracks(&tracks);
+        let password = drafts.iter().find_map(|(_, draft)| draft.password.clone());
+        self.note_other_passwords(&drafts, password.as_ref());
         Instance {
             name: first.name.clone(),
             places: drafts.iter().map(|(_, draft)| draft.place).collect(),
             entries,
-            password: drafts.iter().find_map(|(_, draft)| draft.password.clone()),
+            password,
             is_v2_by_default: drafts.iter().any(|(_, draft)| draft.is_v2_by_default),
             tracks,
             notify: self.notify(&notify),
+        }
+    }
+
+    /// Nodes whose passwords differ do not hear each other.
+    fn note_other_passwords(
+        &mut self,
+        drafts: &[(usize, InstanceDraft)],
+        chosen: Option<&Told<String>>,
+    ) {
+        let Some(chosen) = chosen else { return };
+        for (_, draft) in drafts {
+            let own = draft.password.as_ref();
+            if own.is_none_or(|own| own.value != chosen.value) {
+                self.notes.push(Note::new(
+                    Kind::Lost,
+                    own.map_or(draft.place, |own| own.place),
+                    "authentication",
+                    "this node has another password, or none: with keepalived it heard nothing of the others; now all have one password",
+                ));
+            }
         }
     }
 
@@ -235,147 +257,6 @@ impl Assembly<'_> {
             Value::Table(table.collect())
         };
         vec![unicast, Entry::new("peers", value, places)]
-    }
-
-    fn tracks(&mut self, said: &[(usize, Vec<TrackDraft>)]) -> Vec<Track> {
-        let mut tracks: Vec<(Track, Vec<usize>)> = Vec::new();
-        for (node, draft) in said
-            .iter()
-            .flat_map(|(node, drafts)| drafts.iter().map(move |it| (*node, it)))
-        {
-            let what = self.target(node, &draft.what);
-            let clash = tracks
-                .iter()
-                .any(|(track, nodes)| nodes.contains(&node) && track.what.is_about_the_same(&what));
-            if clash {
-                self.notes.push(Note::new(
-                    Kind::Lost,
-                    draft.place,
-                    "a second track of the same",
-                    "an instance tracks a check or an interface once",
-                ));
-                continue;
-            }
-            let same = tracks
-                .iter_mut()
-                .find(|(track, _)| track.what == what && track.on_fail == draft.on_fail);
-            if let Some((track, nodes)) = same {
-                track.places.push(draft.place);
-                nodes.push(node);
-            } else {
-                let track = Track {
-                    what,
-                    on_fail: draft.on_fail,
-                    nodes: Vec::new(),
-                    places: vec![draft.place],
-                };
-                tracks.push((track, vec![node]));
-            }
-        }
-        let tracks = tracks.into_iter();
-        tracks
-            .map(|(track, nodes)| Track {
-                nodes: self.scope(&nodes),
-                ..track
-            })
-            .collect()
-    }
-
-    fn notify(&self, said: &[(usize, Vec<NotifyDraft>)]) -> Vec<Notify> {
-        let mut notify: Vec<(Notify, Vec<usize>)> = Vec::new();
-        for (node, draft) in said
-            .iter()
-            .flat_map(|(node, drafts)| drafts.iter().map(move |it| (*node, it)))
-        {
-            let hook = &self.hook_names[node][draft.hook];
-            let same = notify.iter_mut().find(|(it, nodes)| {
-                it.hook == *hook && it.on == draft.on && !nodes.contains(&node)
-            });
-            if let Some((it, nodes)) = same {
-                it.places.push(draft.place);
-                nodes.push(node);
-            } else {
-                let it = Notify {
-                    on: draft.on.to_vec(),
-                    hook: hook.clone(),
-                    nodes: Vec::new(),
-                    places: vec![draft.place],
-                };
-                notify.push((it, vec![node]));
-            }
-        }
-        let notify = notify.into_iter();
-        notify
-            .map(|(it, nodes)| Notify {
-                nodes: self.scope(&nodes),
-                ..it
-            })
-            .collect()
-    }
-
-    /// The sync groups, with the names that their members have by now.
-    pub(super) fn groups(&mut self, families: &[Family], instances: &[Instance]) -> Vec<Group> {
-        let mut groups: Vec<(Group, Vec<(usize, usize)>)> = Vec::new();
-        for (node, draft) in self.nodes.iter().enumerate() {
-            for (index, group) in draft.groups.iter().enumerate() {
-                let member = |name: &String| {
-                    let instance = draft.instances.iter().position(|it| it.name == *name)?;
-                    let family = families
-                        .iter()
-                        .position(|family| family.contains(&(node, instance)))?;
-                    Some(instances.get(family)?.name.clone())
-                };
-                let mut members: Vec<String> = group.members.iter().filter_map(member).collect();
-                members.dedup();
-                let overlaps = |known: &Group| known.members.iter().any(|it| members.contains(it));
-                if let Some((known, drafts)) = groups.iter_mut().find(|(known, _)| overlaps(known))
-                {
-                    known.places.push(group.place);
-                    let same =
-                        known.members.iter().collect::<BTreeSet<_>>() == members.iter().collect();
-                    if !same || drafts.iter().any(|(other, _)| *other == node) {
-                        self.notes.push(Note::new(
-                            Kind::Lost,
-                            group.place,
-                            format!("vrrp_sync_group {}", group.name),
-                            format!("an instance is in one group, with the same members on every node: those of {}", known.name),
-                        ));
-                    }
-                    drafts.push((node, index));
-                } else {
-                    let known = Group {
-                        name: group.name.clone(),
-                        places: vec![group.place],
-                        members,
-                        tracks: Vec::new(),
-                        notify: Vec::new(),
-                    };
-                    groups.push((known, vec![(node, index)]));
-                }
-            }
-        }
-        let groups = groups.into_iter();
-        groups
-            .map(|(group, drafts)| {
-                let of =
-                    |(node, index): &(usize, usize)| (*node, &self.nodes[*node].groups[*index]);
-                let tracks: Vec<_> = drafts
-                    .iter()
-                    .map(of)
-                    .map(|(node, it)| (node, it.tracks.clone()))
-                    .collect();
-                let notify: Vec<_> = drafts
-                    .iter()
-                    .map(of)
-                    .map(|(node, it)| (node, it.notify.clone()))
-                    .collect();
-                Group {
-                    tracks: self.tracks(&tracks),
-                    notify: self.notify(&notify),
-                    ..group
-                }
-            })
-            .collect()
     }
 }
 

@@ -1,9 +1,11 @@
 //! The nodes put together: one cluster.toml.
 
 mod addresses;
+mod groups;
 mod instances;
 mod merge;
 mod modules;
+mod uses;
 
 use std::net::IpAddr;
 

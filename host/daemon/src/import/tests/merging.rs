@@ -194,3 +194,19 @@ fn a_group_keeps_together_what_it_tracks() {
     assert_eq!(tracks(&text("sync_group_tracking_weight")), [1, 1]);
     assert_eq!(tracks(&text("track_script {\ns\n}")), [1, 1]);
 }
+
+#[test]
+fn nodes_that_did_not_hear_each_other_are_told() {
+    let with = |password: &str| {
+        let lines = format!("authentication {{\nauth_type PASS\nauth_pass {password}\n}}");
+        instance("", &lines)
+    };
+    let told = |first: &str, second: &str| {
+        let lost = two(first, second).lost;
+        lost.iter()
+            .any(|line| line.contains("now all have one password"))
+    };
+    assert!(told(&with("one"), &with("other")));
+    assert!(told(&with("one"), &instance("", "")));
+    assert!(!told(&with("one"), &with("one")));
+}
