@@ -241,6 +241,20 @@ fn it_shows_itself_to_those_who_know_the_token() {
     assert_eq!(status["instances"][INSTANCE]["state"], "MASTER", "{status}");
     let wrong = bearer.replace("0c0ffee", "0c0ffe3");
     assert_eq!(ask("/metrics", &["--header", &wrong]).status, 401);
+    // Another token, and who has the old one is out.
+    let other = TOKEN.replace("0c0ffee", "7ea7ea7");
+    props.write("http.token", 0o600, &other);
+    let output = daemon.ask(&["reload"]);
+    assert!(output.status.success(), "{output:?}\n{daemon}");
+    wait_until(LIMIT, "the old token to be refused", || {
+        match ask("/metrics", &["--header", &bearer]).status {
+            401 => Ok(()),
+            status => Err(status.to_string()),
+        }
+    })
+    .unwrap();
+    let user = format!("anybody:{other}");
+    assert_eq!(ask("/metrics", &["--user", &user]).status, 200);
     // A browser asks once, and then knows it for what the page needs.
     let look = Look {
         width: 1000,
@@ -248,7 +262,7 @@ fn it_shows_itself_to_those_who_know_the_token() {
         dark: false,
     };
     let browser = Browser::start(&stage.second, look);
-    browser.open(&format!("http://anybody:{TOKEN}@192.0.2.1:9650/"));
+    browser.open(&format!("http://{user}@192.0.2.1:9650/"));
     browser.wait_until(
         "the page behind the token",
         "return document.querySelector('#instances .badge')?.textContent === 'MASTER'",

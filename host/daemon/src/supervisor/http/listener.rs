@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::net::TcpListener;
 
-use crate::config::{self, Source};
+use crate::config::{self, Report, Source};
 use crate::exit::Failure;
 
 /// A port that is bound, and whom to serve there.
@@ -26,31 +26,35 @@ pub(in crate::supervisor) fn bind(
     let listener = listen(config).map_err(|error| {
         let address = config.listen;
         let message = format!("cannot listen at {address}: {error}");
-        let port = address.port();
-        let help = match error.kind() {
-            ErrorKind::AddrInUse => format!(
-                "another program has the port: `ss -ltnp 'sport = :{port}'` says which; end it, or write another port"
-            ),
-            ErrorKind::AddrNotAvailable => format!(
-                "write an address of this host, which `ip address` lists, or `\"0.0.0.0:{port}\"` for all of them"
-            ),
-            ErrorKind::PermissionDenied => {
-                "write a port from 1024 on, or restart vrrp-host as root".to_owned()
-            }
-            _ => "write another address or port".to_owned(),
-        };
-        let error_at = source.error_at(&["http", "listen", node], &message).help(help);
-        let report = source.report(vec![error_at]);
-        match error.kind() {
-            ErrorKind::AddrInUse => Failure::temporary(report),
-            ErrorKind::PermissionDenied => Failure::rights(report),
-            _ => Failure::config(report),
-        }
+        let (help, failure) = advice(&error, address.port());
+        let error_at = source.error_at(&["http", "listen", node], &message);
+        failure(source.report(vec![error_at.help(help)]))
     })?;
     Ok(Bound {
         config: config.clone(),
         listener,
     })
+}
+
+/// What to do about it, and whose turn it is.
+fn advice(error: &io::Error, port: u16) -> (String, fn(Report) -> Failure) {
+    let kind = error.kind();
+    if kind == ErrorKind::AddrInUse {
+        let help = format!(
+            "another program has the port: `ss -ltnp 'sport = :{port}'` says which; end it, or write another port"
+        );
+        (help, Failure::temporary)
+    } else if kind == ErrorKind::PermissionDenied {
+        let help = "write a port from 1024 on, or restart vrrp-host as root".to_owned();
+        (help, Failure::rights)
+    } else if kind == ErrorKind::AddrNotAvailable {
+        let help = format!(
+            "write an address of this host, which `ip address` lists, or `\"0.0.0.0:{port}\"` for all of them"
+        );
+        (help, Failure::config)
+    } else {
+        ("write another address or port".to_owned(), Failure::config)
+    }
 }
 
 fn listen(config: &config::Http) -> io::Result<TcpListener> {

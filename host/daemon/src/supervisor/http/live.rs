@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 
 use super::site::Site;
 use super::snapshots::json;
-use super::unix_ms;
+use crate::supervisor::running::unix_ms;
 
 pub(super) const CONTENT_TYPE: &str = "text/event-stream";
 /// Clients that watch at a time.

@@ -13,10 +13,9 @@ mod site;
 mod snapshots;
 mod timeline;
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use tokio::sync::mpsc;
-use tracing::{info, warn};
+use tokio::sync::mpsc::error::TrySendError;
+use tracing::{error, info, warn};
 
 pub(super) use listener::{Bound, bind};
 pub(super) use snapshots::Snapshot;
@@ -93,7 +92,9 @@ impl Http {
         source: &Source,
         node: &str,
     ) -> Result<Next, Failure> {
-        let before = self.serving.as_ref().map(|serving| &serving.config);
+        let running = self.serving.as_ref();
+        let running = running.filter(|serving| !serving.orders.is_closed());
+        let before = running.map(|serving| &serving.config);
         Ok(match (before, config) {
             (None, None) => Next::Same,
             (Some(_), None) => Next::Off,
@@ -110,20 +111,26 @@ impl Http {
         match next {
             Next::Same => {}
             Next::Off => self.serving = None,
-            Next::Admit(config) => {
-                self.order(Order::Admit(config.token.clone()));
-                if let Some(serving) = &mut self.serving {
-                    serving.config = config;
+            Next::Admit(config) => self.admit(config),
+            Next::Listen(bound) => {
+                if let Err(error) = self.serve(bound) {
+                    self.serving = None;
+                    error!(%error, "no metrics and no status page");
                 }
             }
-            Next::Listen(bound) => {
-                if let Some(serving) = &mut self.serving {
-                    serving.config = bound.config.clone();
-                    info!("HTTP at {}", bound.config.listen);
-                    self.order(Order::Listen(bound));
-                } else if let Err(error) = self.serve(bound) {
-                    warn!(%error, "no metrics and no status page");
-                }
+        }
+    }
+
+    /// Rather nobody is served than somebody who may not be.
+    fn admit(&mut self, config: config::Http) {
+        let told = self.order(Order::Admit(config.token.clone()));
+        match &mut self.serving {
+            Some(serving) if told => serving.config = config,
+            _ => {
+                self.serving = None;
+                error!(
+                    "no metrics and no status page until another reload: the HTTP server does not listen to its supervisor"
+                );
             }
         }
     }
@@ -137,18 +144,16 @@ impl Http {
         Ok(())
     }
 
-    fn order(&self, order: Order) {
-        let Some(serving) = &self.serving else { return };
-        if let Err(error) = serving.orders.try_send(order) {
-            warn!(%error, "the HTTP server does not hear of everything");
+    /// Whether it was taken.
+    fn order(&self, order: Order) -> bool {
+        let Some(serving) = &self.serving else {
+            return false;
+        };
+        let sent = serving.orders.try_send(order);
+        // Why a server has ended, it has told itself.
+        if let Err(TrySendError::Full(_)) = sent {
+            warn!("the HTTP server does not hear of everything");
         }
+        sent.is_ok()
     }
-}
-
-/// Milliseconds since 1970.
-fn unix_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| {
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-    })
 }

@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::TcpListener as StdListener;
 use std::pin::pin;
 use std::rc::Rc;
 use std::thread;
@@ -47,7 +46,6 @@ pub(super) enum Order {
     Changed,
     /// Admit whoever knows this from now on, and nobody else.
     Admit(Option<Token>),
-    Listen(Bound),
 }
 
 /// Starts the thread. It ends when `orders` does.
@@ -82,7 +80,7 @@ async fn serve(
     events: mpsc::Sender<Event>,
     mut orders: mpsc::Receiver<Order>,
 ) -> io::Result<()> {
-    let mut listener = accepting(bound.listener)?;
+    let listener = TcpListener::from_std(bound.listener)?;
     let site = Rc::new(Site::new(bound.config.token, events));
     let mut connections = JoinSet::new();
     loop {
@@ -94,11 +92,6 @@ async fn serve(
                 Some(Order::Admit(token)) => {
                     connections.abort_all();
                     site.admit(token);
-                }
-                Some(Order::Listen(bound)) => {
-                    connections.abort_all();
-                    site.admit(bound.config.token);
-                    listener = accepting(bound.listener)?;
                 }
             },
             accepted = listener.accept(), if connections.len() < CONNECTIONS_MAX => match accepted {
@@ -113,10 +106,6 @@ async fn serve(
             Some(_) = connections.join_next() => {}
         }
     }
-}
-
-fn accepting(listener: StdListener) -> io::Result<TcpListener> {
-    TcpListener::from_std(listener)
 }
 
 async fn converse(stream: TcpStream, site: Rc<Site>) {

@@ -19,9 +19,8 @@ use super::live;
 use super::metrics::{self, Format};
 use super::snapshots::Snapshots;
 use super::timeline::{Entry, Timeline};
-use super::unix_ms;
 use crate::config::Token;
-use crate::supervisor::running::Event;
+use crate::supervisor::running::{Event, unix_ms};
 
 const INDEX: &str = include_str!("page/index.html");
 const STYLE: &str = include_str!("page/page.css");

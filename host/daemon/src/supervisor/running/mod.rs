@@ -441,7 +441,8 @@ fn from_unix_ms(at: u64) -> std::time::SystemTime {
     std::time::UNIX_EPOCH + Duration::from_millis(at)
 }
 
-fn unix_ms() -> u64 {
+/// Milliseconds since 1970.
+pub(super) fn unix_ms() -> u64 {
     std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .map_or(0, |since| {
