@@ -122,24 +122,24 @@ fn the_scenario_of_the_readme() {
             "0 slave calls stop-exporter",
             "0 master BACKUP",
             // Nobody was heard for 3609.375 ms, four milliseconds before the slave's time is over.
-            "3609375 master MASTER",
             "3609375 master has it",
+            "3609375 master MASTER",
             // The check fails: priority 0, and the address goes at once.
+            "5000000 master lets go of it",
             "5000000 master FAULT",
             "5000000 master calls start-exporter",
-            "5000000 master lets go of it",
             // Heard 0.1 ms later, and 613.28125 ms after that.
+            "5613381 slave has it",
             "5613381 slave MASTER",
             "5613381 slave calls start-exporter",
-            "5613381 slave has it",
             "20000000 master BACKUP",
             // The slave's lower priority does not put its timer off: 3609.375 ms after it is well again.
-            "23609375 master MASTER",
             "23609375 master has it",
+            "23609375 master MASTER",
             // Its first advertisement is heard 0.1 ms later.
+            "23609475 slave lets go of it",
             "23609475 slave BACKUP",
             "23609475 slave calls stop-exporter",
-            "23609475 slave lets go of it",
         ],
         "{}",
         super::text(&scene, &world)
@@ -348,7 +348,19 @@ fn every_wrong_event_is_told_with_what_to_write() {
             ("5s", "drain:VI-1@master"),
             ("5s", "explode"),
         ],
-        &expect![[r#""#]],
+        &expect![[r#"
+            --at 5 crash:master: `5` is not a time; write a number and a unit: 5s, 250ms
+            --at 70s crash:master: the simulation ends after 1m; make it longer: --for 1m 10s, or more
+            --at 5s crush:master: no event is called `crush`; did you mean `crash`?
+            --at 5s crash: at which node? write crash:NODE
+            --at 5s crash:mister: no node is called `mister`; did you mean `master`?
+            --at 5s fail:node-exporter: at which node? write fail:CHECK@NODE
+            --at 5s fail:node_exporter@master: no check is called `node_exporter`; did you mean `node-exporter`?
+            --at 5s fail:nginx@master: no check is called `nginx`; `master` has `node-exporter`
+            --at 5s fail:node-exporter@slave: nothing on `slave` tracks the check `node-exporter`; it is tracked on `master`
+            --at 5s link-down:eth1@master: no interface is called `eth1`; did you mean `eth0`?
+            --at 5s drain:VI-1@master: no instance or sync group is called `VI-1`; did you mean `VI_1`?
+            --at 5s explode: no event is called `explode`; there are `fail`, `warn`, `pass`, `error`, `crash`, `start`, `stop`, `cut`, `heal`, `freeze`, `thaw`, `link-down`, `link-up`, `drain`, `undrain` and `release`"#]],
     );
 }
 
@@ -392,7 +404,20 @@ fn what_if_of_the_readme() {
     let scene = scene(SCENARIO);
     let what_if = WhatIf::new(&scene, |_| {});
     assert!(what_if.is_within_bounds());
-    expect![[r#""#]].assert_eq(&what_if.text());
+    expect![[r#"
+        what fails                     instance  goes from -> to  after ms  without ms  with two ms  when that ends
+        check node-exporter on master  VI_1      master -> slave  613.4     613.4       0.0          back after 3609.4, with two 0.1
+        link eth0 of master            VI_1      master -> slave  3613.2    3613.2      0.0          back after 3609.4, with two 0.1
+        crash of master                VI_1      master -> slave  3613.2    3613.2      0.0          back after 3609.4, with two 0.1
+        planned stop of master         VI_1      master -> slave  613.4     0.0         0.1          back after 3609.4, with two 0.1
+        network cut of master          VI_1      master -> slave  3613.2    3613.2      0.0          back after 0.0, with two 613.4
+        link eth0 of slave             -         nothing moves
+        crash of slave                 -         nothing moves
+        planned stop of slave          -         nothing moves
+        network cut of slave           VI_1      stays on master  -         0.0         0.0          stays on master, with two 613.4
+
+        verdict: 9 failures tried, every address is taken over in the protocol's time; the longest without an owner is 3613.2 ms (network cut of master, VI_1)
+    "#]].assert_eq(&what_if.text());
 }
 
 #[test]
@@ -401,7 +426,19 @@ fn what_if_tells_an_address_that_nobody_takes() {
     let text = text.replace("priority = { master = 100, slave = 99 }", "");
     let what_if = WhatIf::new(&scene(&text), |_| {});
     assert!(!what_if.is_within_bounds());
-    expect![[r#""#]].assert_eq(&what_if.text());
+    expect![[r#"
+        what fails              instance  goes from -> to   after ms  without ms  with two ms  when that ends
+        link eth0 of master     VI_1      master -> nobody  -         10000.0     0.0          back after 3609.4, without 3609.4
+        crash of master         VI_1      master -> nobody  -         10000.0     0.0          back after 3609.4, without 3609.4
+        planned stop of master  VI_1      master -> nobody  -         8750.0      0.0          back after 3609.4, without 3609.4
+        network cut of master   VI_1      master -> nobody  -         10000.0     0.0          back after 0.0
+
+        verdict: 4 failures tried, and an address is without an owner for longer than the protocol needs after:
+          link eth0 of master: VI_1 for 10000.0 ms, 3609.6 ms are allowed for
+          crash of master: VI_1 for 10000.0 ms, 3609.6 ms are allowed for
+          planned stop of master: VI_1 for 8750.0 ms, 3609.6 ms are allowed for
+          network cut of master: VI_1 for 10000.0 ms, 3609.6 ms are allowed for
+    "#]].assert_eq(&what_if.text());
 }
 
 /// Two instances that move together, on two interfaces, of three nodes with checks.
