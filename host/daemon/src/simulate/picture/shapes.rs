@@ -9,6 +9,8 @@ pub(super) fn hatching() -> Definitions {
     let stripe = Path::new()
         .set("d", "M-1,1 l2,-2 M0,6 l6,-6 M5,7 l2,-2")
         .set("stroke", "#ffffff")
+        // What is written on it can be read.
+        .set("stroke-opacity", 0.5)
         .set("stroke-width", 2.5);
     let pattern = Pattern::new()
         .set("id", "away")
