@@ -5,7 +5,7 @@
 //! into words by the router's own code, and hooks are found by the supervisor's. What is simulated is the rest:
 //!
 //! * [`scene`]: the nodes, which of their interfaces share a link, and addresses where the file has none;
-//! * [`world`]: a queue of what happens, ordered by time; each datagram is on its way for [`LATENCY`];
+//! * [`world`]: a queue of what happens, ordered by time; each datagram is on its way for [`world::LATENCY`];
 //! * [`script`]: the events of the command line;
 //! * [`report`] and [`picture`]: what is shown of it;
 //! * [`what_if`]: every single failure, one after the other.

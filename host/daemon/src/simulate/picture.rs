@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use svg::Document;
-use svg::node::element::{Definitions, Group, Line, Path, Pattern, Rectangle, Text, Title};
+use svg::node::element::{Group, Title};
 use vrrp::State;
 
 use self::labels::Labels;
+use self::shapes::{diamond, hatching, line, rectangle, text, triangle, words};
 use self::spells::{away, states};
 use super::owners::{Owners, Spell};
 use super::report::{addresses, decimal, node_list};
@@ -15,6 +16,7 @@ use super::timeline::What;
 use super::world::World;
 
 mod labels;
+mod shapes;
 mod spells;
 
 const WIDTH: f64 = 1100.0;
@@ -107,7 +109,7 @@ impl Picture<'_> {
         let lanes_top = self.bottom + asked.height() + 4.0;
         let instances = self.scene.instances();
         let lanes = f64::from(u32::try_from(instances).unwrap_or(u32::MAX)) * (LANE + 4.0);
-        self.add_name(&plan.name, lanes_top);
+        self.add_name(&plan.name, lanes_top, colour_of(node));
         for label in asked.placed() {
             let label = label.down(self.bottom);
             let line = line(
@@ -176,7 +178,7 @@ impl Picture<'_> {
             1 => "address".to_owned(),
             _ => short(self.scene.instance_name(instance)),
         };
-        self.add_name(&title, top);
+        self.add_name(&title, top, INK);
         let under = text(&addresses(self.scene, instance), LEFT, top + LANE + 15.0);
         self.add(under.set("fill", FAINT));
         for label in gaps.placed() {
@@ -195,10 +197,7 @@ impl Picture<'_> {
         let (from, width) = self.extent(spell.from, spell.until);
         let (name, colour) = match spell.nodes.as_slice() {
             [] => (String::new(), ALARM),
-            [node] => (
-                self.scene.nodes[*node].name.clone(),
-                NODES[node % NODES.len()],
-            ),
+            [node] => (self.scene.nodes[*node].name.clone(), colour_of(*node)),
             nodes => (node_list(self.scene, nodes), "#e0b400"),
         };
         let tip = match name.as_str() {
@@ -217,16 +216,16 @@ impl Picture<'_> {
 
     /// Words on a coloured shape, where they fit.
     fn add_inside(&mut self, name: &str, from: f64, width: f64, y: f64) {
-        if labels::width_of(name) + 8.0 <= width {
+        if labels::width_of(name) + 16.0 <= width {
             let inside = text(name, from + width / 2.0, y + 17.0);
             let inside = inside.set("text-anchor", "middle").set("fill", "#ffffff");
             self.add(inside.set("font-weight", 600));
         }
     }
 
-    fn add_name(&mut self, name: &str, y: f64) {
+    fn add_name(&mut self, name: &str, y: f64, colour: &str) {
         let name = text(&short(name), 16.0, y + 17.0).set("font-weight", 700);
-        self.add(name.set("fill", INK).set("font-size", 13));
+        self.add(name.set("fill", colour).set("font-size", 13));
     }
 
     /// Left edge and width of a time on the page.
@@ -291,6 +290,11 @@ fn look_of(state: Option<State>) -> (&'static str, &'static str) {
     }
 }
 
+/// In which a node's name is written, and its addresses are drawn.
+fn colour_of(node: usize) -> &'static str {
+    NODES[node % NODES.len()]
+}
+
 fn legend() -> Group {
     let mut legend = Group::new();
     let mut x = LEFT;
@@ -312,7 +316,14 @@ fn legend() -> Group {
         .add(text("happens to it", x + 18.0, 25.0).set("fill", INK))
         .add(diamond(x + 120.0, 21.0, FAINT))
         .add(text("calls a hook", x + 130.0, 25.0).set("fill", INK))
-        .add(rectangle(x + 225.0, 14.0, 14.0, 14.0, "url(#away)").set("stroke", FAINT));
+        .add(rectangle(
+            x + 225.0,
+            14.0,
+            14.0,
+            14.0,
+            look_of(Some(State::Active)).1,
+        ))
+        .add(rectangle(x + 225.0, 14.0, 14.0, 14.0, "url(#away)"));
     legend.add(text("cut off, or stands still", x + 245.0, 25.0).set("fill", INK))
 }
 
@@ -333,70 +344,4 @@ fn short(name: &str) -> String {
     }
     let cut: String = name.chars().take(LONGEST - 1).collect();
     format!("{cut}…")
-}
-
-fn hatching() -> Definitions {
-    let stripe = Path::new()
-        .set("d", "M-1,1 l2,-2 M0,6 l6,-6 M5,7 l2,-2")
-        .set("stroke", "#ffffff")
-        .set("stroke-width", 2.5);
-    let pattern = Pattern::new()
-        .set("id", "away")
-        .set("patternUnits", "userSpaceOnUse")
-        .set("width", 6)
-        .set("height", 6);
-    Definitions::new().add(pattern.add(stripe))
-}
-
-fn rectangle(x: f64, y: f64, width: f64, height: f64, fill: &str) -> Rectangle {
-    Rectangle::new()
-        .set("x", rounded(x))
-        .set("y", rounded(y))
-        .set("width", rounded(width))
-        .set("height", rounded(height))
-        .set("fill", fill)
-}
-
-fn line(from_x: f64, from_y: f64, to_x: f64, to_y: f64, colour: &str) -> Line {
-    Line::new()
-        .set("x1", rounded(from_x))
-        .set("y1", rounded(from_y))
-        .set("x2", rounded(to_x))
-        .set("y2", rounded(to_y))
-        .set("stroke", colour)
-}
-
-fn text(words: &str, x: f64, y: f64) -> Text {
-    Text::new(words).set("x", rounded(x)).set("y", rounded(y))
-}
-
-/// The words of a label, beside its mark.
-fn words(label: &labels::Label, colour: &str) -> Text {
-    let (x, anchor) = if label.before {
-        (label.x - 8.0, "end")
-    } else {
-        (label.x + 8.0, "start")
-    };
-    let words = text(&label.words, x, label.y).set("fill", colour);
-    words.set("text-anchor", anchor)
-}
-
-/// Its upper edge is at `y`, and it points downwards.
-fn triangle(x: f64, y: f64, colour: &str) -> Path {
-    let (x, y) = (rounded(x), rounded(y));
-    Path::new()
-        .set("d", format!("M{x},{} l-5,-8 h10 z", y + 9.0))
-        .set("fill", colour)
-}
-
-fn diamond(x: f64, y: f64, colour: &str) -> Path {
-    let (x, y) = (rounded(x), rounded(y));
-    Path::new()
-        .set("d", format!("M{x},{} l4,4 l-4,4 l-4,-4 z", y - 4.0))
-        .set("fill", colour)
-}
-
-/// A hundredth of a pixel is enough.
-fn rounded(length: f64) -> f64 {
-    (length * 100.0).round() / 100.0
 }

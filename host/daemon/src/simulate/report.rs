@@ -149,7 +149,7 @@ pub(crate) fn text(scene: &Scene, world: &World<'_>) -> String {
     let mut text = String::new();
     let width = scene.nodes.iter().map(|node| node.name.len()).max();
     let width = width.unwrap_or_default();
-    let _ = writeln!(text, "{:>10}  {:width$}", "ms", "node");
+    let _ = writeln!(text, "{:>10}  node", "ms");
     for entry in world.timeline() {
         let plan = &scene.nodes[entry.node];
         let at = decimal(entry.at);
@@ -247,7 +247,7 @@ fn happened(scene: &Scene, entry: &Entry) -> Happened {
         What::Asked { words, .. } => Kind::Asked {
             event: words.clone(),
         },
-        What::InVain(reason) => Kind::InVain { reason: *reason },
+        What::InVain(reason) => Kind::InVain { reason },
         What::Starts => Kind::Starts,
         What::Stopped => Kind::Stopped,
         What::Check {

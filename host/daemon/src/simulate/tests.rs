@@ -6,25 +6,28 @@
 //!
 //! A datagram is 0.1 ms on its way. Times are microseconds.
 
-use std::fmt::Write as _;
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a test looks at what it is about"
+)]
+
 use std::path::Path;
 use std::time::Duration;
 
-use expect_test::{Expect, expect};
-use proptest::prelude::*;
-use vrrp::{Command, Outcome, State};
-
-use super::act::{Act, Happens};
 use super::owners::{with_two, without};
 use super::timeline::What;
-use super::{Scene, WhatIf, World, read, script};
+use super::{Scene, World, read};
 use crate::config::{BuiltInNames, parse_for_every_node};
+
+mod any_order;
+mod events;
+mod what_if;
 
 const BUILT_IN: BuiltInNames<'_> = BuiltInNames {
     checks: &["exec", "file", "http", "process"],
     hooks: &["exec", "systemctl"],
 };
-/// The file of README.md, which `config/tests.rs` holds it to.
+/// The file of README.md, with comments.
 const SCENARIO: &str = include_str!("../../tests/config/valid/scenario.toml");
 
 fn scene(text: &str) -> Scene {
@@ -122,24 +125,24 @@ fn the_scenario_of_the_readme() {
             "0 slave calls stop-exporter",
             "0 master BACKUP",
             // Nobody was heard for 3609.375 ms, four milliseconds before the slave's time is over.
-            "3609375 master MASTER",
             "3609375 master has it",
+            "3609375 master MASTER",
             // The check fails: priority 0, and the address goes at once.
+            "5000000 master lets go of it",
             "5000000 master FAULT",
             "5000000 master calls start-exporter",
-            "5000000 master lets go of it",
             // Heard 0.1 ms later, and 613.28125 ms after that.
+            "5613381 slave has it",
             "5613381 slave MASTER",
             "5613381 slave calls start-exporter",
-            "5613381 slave has it",
             "20000000 master BACKUP",
             // The slave's lower priority does not put its timer off: 3609.375 ms after it is well again.
-            "23609375 master MASTER",
             "23609375 master has it",
+            "23609375 master MASTER",
             // Its first advertisement is heard 0.1 ms later.
+            "23609475 slave lets go of it",
             "23609475 slave BACKUP",
             "23609475 slave calls stop-exporter",
-            "23609475 slave lets go of it",
         ],
         "{}",
         super::text(&scene, &world)
@@ -319,202 +322,4 @@ fn in_vain_is_told() {
             "it does not run",
         ]
     );
-}
-
-#[track_caller]
-fn refused(events: &[(&str, &str)], expected: &Expect) {
-    let scene = scene(SCENARIO);
-    let pairs: Vec<_> = events
-        .iter()
-        .map(|(time, words)| ((*time).to_owned(), (*words).to_owned()))
-        .collect();
-    expected.assert_eq(&read(&scene, Duration::from_secs(60), &pairs).unwrap_err());
-}
-
-#[test]
-fn every_wrong_event_is_told_with_what_to_write() {
-    refused(
-        &[
-            ("5", "crash:master"),
-            ("70s", "crash:master"),
-            ("5s", "crush:master"),
-            ("5s", "crash"),
-            ("5s", "crash:mister"),
-            ("5s", "fail:node-exporter"),
-            ("5s", "fail:node_exporter@master"),
-            ("5s", "fail:nginx@master"),
-            ("5s", "fail:node-exporter@slave"),
-            ("5s", "link-down:eth1@master"),
-            ("5s", "drain:VI-1@master"),
-            ("5s", "explode"),
-        ],
-        &expect![[r#""#]],
-    );
-}
-
-/// All that is valid for `check-config` and names its nodes settles, and every failure is tried.
-#[test]
-fn every_valid_file_settles() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config/valid");
-    let mut simulated = 0;
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_none_or(|extension| extension != "toml") {
-            continue;
-        }
-        let text = std::fs::read_to_string(&path).unwrap();
-        if !text.contains("[nodes.") {
-            continue;
-        }
-        simulated += 1;
-        let scene = scene_at(&path, &text);
-        let what_if = WhatIf::new(&scene, |_| {});
-        let mut world = World::new(&scene);
-        world.run_until(Duration::from_secs(300));
-        for (instance, owners) in world.owners().iter().enumerate() {
-            let spells = owners.spells(Duration::ZERO, world.now());
-            assert_eq!(
-                spells.last().map(|spell| spell.nodes.len()),
-                Some(1),
-                "{} {}\n{}\n{}",
-                path.display(),
-                scene.instance_name(instance),
-                super::text(&scene, &world),
-                what_if.text()
-            );
-        }
-    }
-    assert!(simulated >= 5, "only {simulated} files");
-}
-
-#[test]
-fn what_if_of_the_readme() {
-    let scene = scene(SCENARIO);
-    let what_if = WhatIf::new(&scene, |_| {});
-    assert!(what_if.is_within_bounds());
-    expect![[r#""#]].assert_eq(&what_if.text());
-}
-
-#[test]
-fn what_if_tells_an_address_that_nobody_takes() {
-    let text = pair("").replace("[nodes.slave]\naddress = \"172.27.0.2\"\n", "");
-    let text = text.replace("priority = { master = 100, slave = 99 }", "");
-    let what_if = WhatIf::new(&scene(&text), |_| {});
-    assert!(!what_if.is_within_bounds());
-    expect![[r#""#]].assert_eq(&what_if.text());
-}
-
-/// Two instances that move together, on two interfaces, of three nodes with checks.
-fn wide() -> String {
-    let mut text = String::new();
-    for (number, name) in ["first", "second", "third"].iter().enumerate() {
-        let _ = writeln!(text, "[nodes.{name}]\naddress = \"192.0.2.{}\"", number + 1);
-    }
-    text.push_str(
-        "[checks.web]\n\
-         module = \"process\"\n\
-         config = { name = \"nginx\" }\n\
-         interval = \"500ms\"\n\
-         [sync-groups.gateway]\n\
-         members = [\"inside\", \"outside\"]\n",
-    );
-    for (name, interface, id) in [
-        ("inside", "eth0", 1),
-        ("outside", "eth1", 2),
-        ("alone", "eth0", 3),
-    ] {
-        let _ = writeln!(
-            text,
-            "[instances.{name}]\n\
-             interface = \"{interface}\"\n\
-             virtual-router-id = {id}\n\
-             virtual-addresses = [\"198.51.100.{id}\"]\n\
-             advertisement-interval = \"100ms\"\n\
-             priority = {{ first = 200, second = 150, third = 150 }}\n\
-             track = [{{ check = \"web\" }}]"
-        );
-    }
-    text
-}
-
-fn any_act(
-    nodes: usize,
-    checks: usize,
-    interfaces: usize,
-    instances: usize,
-) -> impl Strategy<Value = Act> {
-    let outcome = prop_oneof![
-        Just(Outcome::Passing),
-        Just(Outcome::Warning),
-        Just(Outcome::Failing),
-        Just(Outcome::Error),
-    ];
-    let command = prop_oneof![
-        Just(Command::Drain),
-        Just(Command::Undrain),
-        Just(Command::Release),
-    ];
-    let what = prop_oneof![
-        (0..checks, outcome).prop_map(|(check, outcome)| Happens::Check(check, outcome)),
-        (0..interfaces, any::<bool>()).prop_map(|(interface, up)| Happens::Link(interface, up)),
-        (0..instances, command).prop_map(|(instance, command)| Happens::Command(instance, command)),
-        Just(Happens::Crash),
-        Just(Happens::Start),
-        Just(Happens::Stop),
-        Just(Happens::Cut),
-        Just(Happens::Heal),
-        Just(Happens::Freeze),
-        Just(Happens::Thaw),
-    ];
-    (0..nodes, what).prop_map(|(node, what)| Act { node, what })
-}
-
-proptest! {
-    /// Whatever happens in whatever order: time does not run backwards, a node takes and lets go in turns, has the addresses if
-    /// and only if it is MASTER, and the picture can be drawn.
-    #[test]
-    fn any_order_of_events_is_simulated(acts in prop::collection::vec((0..20_000_u64, any_act(3, 1, 2, 3)), 0..30)) {
-        let scene = scene(&wide());
-        let mut world = World::new(&scene);
-        for (at, act) in acts {
-            world.plan(Duration::from_millis(at), act, "something");
-        }
-        world.run_until(Duration::from_secs(25));
-        let mut latest = Duration::ZERO;
-        let mut holds = vec![vec![false; 3]; 3];
-        let mut states = vec![vec![State::Initialize; 3]; 3];
-        for entry in world.timeline() {
-            prop_assert!(entry.at >= latest);
-            latest = entry.at;
-            match &entry.what {
-                What::Has(instance) => {
-                    prop_assert!(!std::mem::replace(&mut holds[entry.node][*instance], true));
-                }
-                What::HasNoLonger(instance) => {
-                    prop_assert!(std::mem::replace(&mut holds[entry.node][*instance], false));
-                }
-                What::State { instance, after, .. } => states[entry.node][*instance] = *after,
-                What::Starts => states[entry.node] = vec![State::Initialize; 3],
-                What::Asked { act, .. } if act.what == Happens::Crash => {
-                    states[entry.node] = vec![State::Initialize; 3];
-                }
-                _ => {}
-            }
-        }
-        for (holds, states) in holds.iter().zip(&states) {
-            for (has, state) in holds.iter().zip(states) {
-                prop_assert_eq!(*has, *state == State::Active);
-            }
-        }
-        prop_assert!(super::draw(&scene, &world).starts_with("<svg"));
-    }
-
-    /// Whatever is typed is read or refused with something to say.
-    #[test]
-    fn any_words_are_read_or_refused(words in "([a-z-]{0,10}:)?[a-zA-Z0-9_@: -]{0,20}") {
-        let scene = scene(SCENARIO);
-        if let Err(problem) = script::read_act(&scene, &words) {
-            prop_assert!(!problem.is_empty());
-        }
-    }
 }

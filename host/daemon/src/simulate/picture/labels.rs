@@ -23,7 +23,7 @@ pub(super) struct Label {
 
 /// About what a text takes in the font of the picture.
 pub(super) fn width_of(words: &str) -> f64 {
-    const CHARACTER: f64 = 7.0;
+    const CHARACTER: f64 = 7.2;
     f64::from(u32::try_from(words.chars().count()).unwrap_or(u32::MAX)) * CHARACTER
 }
 
