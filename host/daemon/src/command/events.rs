@@ -202,7 +202,11 @@ mod tests {
                 error: Some("error: unknown key\n --> cluster.toml:3".to_owned()),
             },
         ];
-        let lines = events.map(|what| line(&event(what), Terminal::PLAIN));
+        // The number is right-aligned, and `expect!` takes what all lines begin with for its own indentation.
+        let lines = events.map(|what| {
+            let line = line(&event(what), Terminal::PLAIN);
+            line.trim_start().to_owned()
+        });
         expect![[r#"
                42  2026-11-25T14:03:07.123Z  vrrp-host 0.1.0 takes part as node master
                42  2026-11-25T14:03:07.123Z  check web: passing -> failing: GET http://127.0.0.1:8080/ gave 503

@@ -38,7 +38,9 @@ fn a_healthy_master_and_what_each_check_would_do() {
         };
         tracks.insert(name.to_owned(), track);
     }
-    explains(&status, &expect![[r#"
+    explains(
+        &status,
+        &expect![[r#"
         VI_1 on node master is MASTER since 14:03:07, for 57 min:
         no MASTER heard.
         MASTER is this node, with priority 100.
@@ -65,7 +67,8 @@ fn a_healthy_master_and_what_each_check_would_do() {
         check e-unknown      BACKUP, priority 80  go to another node if one has a higher priority; cluster.toml names none
         check node-exporter  FAULT, priority 100  slave (priority 99) takes over
         The other nodes are taken to be healthy; only cluster.toml is known of them here.
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -82,7 +85,9 @@ fn a_backup_that_lacks_some_priority() {
     check.verdict = "failing".to_owned();
     check.standing = "down".to_owned();
     check.summary = "no process named node_exporter".to_owned();
-    explains(&status, &expect![[r#"
+    explains(
+        &status,
+        &expect![[r#"
         VI_1 on node master is BACKUP since 14:03:07, for 57 min:
         172.27.0.2 wins with priority 120.
         MASTER is slave (172.27.0.2), priority 120; this node has 80, which is lower.
@@ -99,7 +104,8 @@ fn a_backup_that_lacks_some_priority() {
         IF IT WENT DOWN NOW  THIS NODE           THE ADDRESSES
         check node-exporter  it is down already
         The other nodes are taken to be healthy; only cluster.toml is known of them here.
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -115,7 +121,9 @@ fn a_fault_in_a_sync_group_of_a_drained_node() {
         members,
     };
     status.sync_groups.insert("gateway".to_owned(), group);
-    explains(&status, &expect![[r#"
+    explains(
+        &status,
+        &expect![[r#"
         VI_1 on node master is FAULT since 14:03:07, for 57 min:
         check node-exporter is down: no process named node_exporter.
         Who is MASTER is not known here: an instance that takes part in no election does not listen.
@@ -134,7 +142,8 @@ fn a_fault_in_a_sync_group_of_a_drained_node() {
         IF IT WENT DOWN NOW  THIS NODE           THE ADDRESSES
         check node-exporter  it is down already
         The other nodes are taken to be healthy; only cluster.toml is known of them here.
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -142,7 +151,9 @@ fn a_host_alone_without_checks() {
     let mut status = master();
     vi_1(&mut status).tracks.clear();
     vi_1(&mut status).nodes.clear();
-    explains(&status, &expect![[r#"
+    explains(
+        &status,
+        &expect![[r#"
         VI_1 on node master is MASTER since 14:03:07, for 57 min:
         no MASTER heard.
         MASTER is this node, with priority 100.
@@ -152,7 +163,8 @@ fn a_host_alone_without_checks() {
         effective  100
 
         No check is tracked: only its interface can take it out of the election.
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

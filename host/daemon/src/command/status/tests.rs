@@ -166,7 +166,9 @@ fn shows(status: &Status, expected: &Expect) {
 
 #[test]
 fn a_healthy_master() {
-    shows(&master(), &expect![[r#"
+    shows(
+        &master(),
+        &expect![[r#"
         vrrp-host 0.1.0 on node master, 15:00:10 UTC, log level info
 
         Nothing is wrong.
@@ -183,12 +185,15 @@ fn a_healthy_master() {
 
         HOOK            CALLS  FAILED  PENDING  LAST CALL
         start-exporter  1      0       0        done; for VI_1, transition 2, at 14:03:07, 57 min ago
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_backup() {
-    shows(&backup(), &expect![[r#"
+    shows(
+        &backup(),
+        &expect![[r#"
         vrrp-host 0.1.0 on node master, 15:00:10 UTC, log level info
 
         Nothing is wrong.
@@ -205,7 +210,8 @@ fn a_backup() {
 
         HOOK            CALLS  FAILED  PENDING  LAST CALL
         start-exporter  1      0       0        done; for VI_1, transition 2, at 14:03:07, 57 min ago
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -216,11 +222,13 @@ fn a_fault_with_its_check_and_a_hook_that_failed() {
     hook.pending = 1;
     hook.superseded = 2;
     hook.last_result = Some("node_exporter.service: no such unit".to_owned());
-    shows(&status, &expect![[r#"
+    shows(
+        &status,
+        &expect![[r#"
         vrrp-host 0.1.0 on node master, 15:00:10 UTC, log level info
 
         WRONG  VI_1 is in FAULT since 14:03:07, for 57 min: check node-exporter is down: no process named node_exporter
-        WRONG  check node-exporter is down, which keeps in FAULT VI_1; it fails since 14:03:07, for 57 min: no process named node_exporter
+        WRONG  check node-exporter is down, which keeps VI_1 in FAULT; it fails since 14:03:07, for 57 min: no process named node_exporter
         WRONG  hook start-exporter failed for VI_1 at 14:03:07, 57 min ago: node_exporter.service: no such unit
 
         INSTANCE  STATE  SINCE                 PRIORITY  MASTER     REASON
@@ -235,7 +243,8 @@ fn a_fault_with_its_check_and_a_hook_that_failed() {
 
         HOOK            CALLS            FAILED  PENDING  LAST CALL
         start-exporter  1, 2 superseded  1       1        node_exporter.service: no such unit; for VI_1, transition 2, at 14:03:07, 57 min ago
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -281,7 +290,9 @@ fn checks_that_cannot_tell() {
     status
         .checks
         .extend(named([("db", held), ("web", warning), ("zz", new)]));
-    shows(&status, &expect![[r#"
+    shows(
+        &status,
+        &expect![[r#"
         vrrp-host 0.1.0 on node master, 15:00:10 UTC, log level info
 
         WRONG  check node-exporter is unknown, which counts like a failing weight of -100, which takes 100 from the priority of VI_1; it cannot tell since 14:03:07, for 57 min: stopped after 50 ms of processor time
@@ -306,7 +317,8 @@ fn checks_that_cannot_tell() {
 
         HOOK            CALLS  FAILED  PENDING  LAST CALL
         start-exporter  1      0       0        done; for VI_1, transition 2, at 14:03:07, 57 min ago
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -318,7 +330,9 @@ fn drained_and_a_reload_that_was_refused() {
         at: THEN.to_owned(),
         error: Some("error: `[control]` has no key `group`\n --> cluster.toml:3:1".to_owned()),
     });
-    shows(&status, &expect![[r#"
+    shows(
+        &status,
+        &expect![[r#"
         vrrp-host 0.1.0 on node master, 15:00:10 UTC, log level info
 
         LOOK  the reload at 14:03:07, 57 min ago was refused, and the file of before is in use: error: `[control]` has no key `group`; `vrrp-host check-config FILE` says more
@@ -336,7 +350,8 @@ fn drained_and_a_reload_that_was_refused() {
 
         HOOK            CALLS  FAILED  PENDING  LAST CALL
         start-exporter  1      0       0        done; for VI_1, transition 2, at 14:03:07, 57 min ago
-    "#]]);
+    "#]],
+    );
     // Nobody else takes the addresses.
     let mut alone = master();
     vi_1(&mut alone).drained = true;
@@ -404,7 +419,9 @@ fn what_an_instance_holds_and_its_group() {
     status.sync_groups = named([("gateway", group)]);
     status.checks.clear();
     status.hooks.clear();
-    shows(&status, &expect![[r#"
+    shows(
+        &status,
+        &expect![[r#"
         vrrp-host 0.1.0 on node master, 15:00:10 UTC, log level info
 
         Nothing is wrong.
@@ -421,7 +438,8 @@ fn what_an_instance_holds_and_its_group() {
 
         SYNC GROUP  STATE   SINCE                 MEMBERS     REASON
         gateway     MASTER  14:03:07, for 57 min  VI_1, VI_2  VI_1: no MASTER heard
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -439,7 +457,7 @@ fn a_narrow_terminal_wraps_what_is_long() {
 
         WRONG  VI_1 is in FAULT since 14:03:07, for 57 min: check node-exporter is
                down: no process named node_exporter
-        WRONG  check node-exporter is down, which keeps in FAULT VI_1; it fails since
+        WRONG  check node-exporter is down, which keeps VI_1 in FAULT; it fails since
                14:03:07, for 57 min: no process named node_exporter
 
         INSTANCE  STATE  SINCE             PRIORITY  MASTER     REASON
@@ -458,7 +476,8 @@ fn a_narrow_terminal_wraps_what_is_long() {
         HOOK            CALLS  FAILED  PENDING  LAST CALL
         start-exporter  1      0       0        done; for VI_1, transition 2, at
                                                 14:03:07, 57 min ago
-    "#]].assert_eq(&text);
+    "#]]
+    .assert_eq(&text);
 }
 
 #[test]
