@@ -202,8 +202,27 @@ mod tests {
                 error: Some("error: unknown key\n --> cluster.toml:3".to_owned()),
             },
         ];
-        let lines = events.map(|what| line(&event(what), Terminal::PLAIN));
-        expect![].assert_eq(&lines.join("\n"));
+        // The number is right-aligned, and `expect!` takes what all lines begin with for its own indentation.
+        let lines = events.map(|what| {
+            let line = line(&event(what), Terminal::PLAIN);
+            line.trim_start().to_owned()
+        });
+        expect![[r#"
+               42  2026-11-25T14:03:07.123Z  vrrp-host 0.1.0 takes part as node master
+               42  2026-11-25T14:03:07.123Z  check web: passing -> failing: GET http://127.0.0.1:8080/ gave 503
+               42  2026-11-25T14:03:07.123Z  check web: counts as down now (up before)
+               42  2026-11-25T14:03:07.123Z  VI_1: priority 100 -> 80: check web is down: GET http://127.0.0.1:8080/ gave 503
+               42  2026-11-25T14:03:07.123Z  VI_1: MASTER -> FAULT, priority 80: check web is down: GET http://127.0.0.1:8080/ gave 503
+               42  2026-11-25T14:03:07.123Z  sync group gateway: MASTER -> FAULT: VI_1: check web is down: GET http://127.0.0.1:8080/ gave 503
+               42  2026-11-25T14:03:07.123Z  VI_1: hook page for transition 7: will be called again: no answer in time
+               42  2026-11-25T14:03:07.123Z  VI_1: hook page for transition 7: not called, a newer transition came first
+               42  2026-11-25T14:03:07.123Z  VI_1: hook page for transition 7: done
+               42  2026-11-25T14:03:07.123Z  the worker died: signal: 9 (SIGKILL)
+               42  2026-11-25T14:03:07.123Z  the worker was started again
+               42  2026-11-25T14:03:07.123Z  VI_1, VI_2: drain asked for, also after a restart
+               42  2026-11-25T14:03:07.123Z  the log level is debug now
+               42  2026-11-25T14:03:07.123Z  cluster.toml reloaded
+               42  2026-11-25T14:03:07.123Z  reload refused, everything goes on as before: error: unknown key"#]].assert_eq(&lines.join("\n"));
     }
 
     #[test]
@@ -216,7 +235,7 @@ mod tests {
             priority: 100,
         });
         let json = serde_json::to_string(&event).unwrap();
-        expect![].assert_eq(&json);
+        expect![[r#"{"sequence":42,"at":"2026-11-25T14:03:07.123Z","event":"transition","instance":"VI_1","before":"BACKUP","after":"MASTER","reason":"no MASTER heard","priority":100}"#]].assert_eq(&json);
         assert_eq!(serde_json::from_str::<Event>(&json).unwrap(), event);
     }
 }

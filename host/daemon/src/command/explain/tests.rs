@@ -38,7 +38,37 @@ fn a_healthy_master_and_what_each_check_would_do() {
         };
         tracks.insert(name.to_owned(), track);
     }
-    explains(&status, &expect![]);
+    explains(
+        &status,
+        &expect![[r#"
+        VI_1 on node master is MASTER since 14:03:07, for 57 min:
+        no MASTER heard.
+        MASTER is this node, with priority 100.
+
+        PRIORITY
+        base                 100  from cluster.toml
+        check a-weight       0
+        check b-weight       0
+        check c-release      0
+        check d-alone        0
+        check e-unknown      0
+        check node-exporter  0    counts as up: 1 processes named node_exporter
+        effective            100
+
+        NODE    ADDRESS     BASE PRIORITY
+        master  172.27.0.1  100            this node, MASTER
+        slave   172.27.0.2  99
+
+        IF IT WENT DOWN NOW  THIS NODE            THE ADDRESSES
+        check a-weight       BACKUP, priority 80  slave (priority 99) takes over
+        check b-weight       BACKUP, priority 80  stay here
+        check c-release      BACKUP, priority 80  slave (priority 99) takes over, and this node takes them back: its priority is still higher
+        check d-alone        BACKUP, priority 80  nobody has them
+        check e-unknown      BACKUP, priority 80  go to another node if one has a higher priority; cluster.toml names none
+        check node-exporter  FAULT, priority 100  slave (priority 99) takes over
+        The other nodes are taken to be healthy; only cluster.toml is known of them here.
+    "#]],
+    );
 }
 
 #[test]
@@ -55,7 +85,27 @@ fn a_backup_that_lacks_some_priority() {
     check.verdict = "failing".to_owned();
     check.standing = "down".to_owned();
     check.summary = "no process named node_exporter".to_owned();
-    explains(&status, &expect![]);
+    explains(
+        &status,
+        &expect![[r#"
+        VI_1 on node master is BACKUP since 14:03:07, for 57 min:
+        172.27.0.2 wins with priority 120.
+        MASTER is slave (172.27.0.2), priority 120; this node has 80, which is lower.
+
+        PRIORITY
+        base                 100  from cluster.toml
+        check node-exporter  -20  counts as down: no process named node_exporter
+        effective            80
+
+        NODE    ADDRESS     BASE PRIORITY
+        master  172.27.0.1  100            this node
+        slave   172.27.0.2  99             MASTER
+
+        IF IT WENT DOWN NOW  THIS NODE           THE ADDRESSES
+        check node-exporter  it is down already
+        The other nodes are taken to be healthy; only cluster.toml is known of them here.
+    "#]],
+    );
 }
 
 #[test]
@@ -71,7 +121,29 @@ fn a_fault_in_a_sync_group_of_a_drained_node() {
         members,
     };
     status.sync_groups.insert("gateway".to_owned(), group);
-    explains(&status, &expect![]);
+    explains(
+        &status,
+        &expect![[r#"
+        VI_1 on node master is FAULT since 14:03:07, for 57 min:
+        check node-exporter is down: no process named node_exporter.
+        Who is MASTER is not known here: an instance that takes part in no election does not listen.
+        It is MASTER together with VI_2, or not at all (sync group gateway).
+        It is drained: its priority is 1 until `vrrp-host undrain VI_1`.
+
+        PRIORITY
+        base                 100    from cluster.toml
+        check node-exporter  FAULT  counts as down: no process named node_exporter
+        effective            1      while it is drained
+
+        NODE    ADDRESS     BASE PRIORITY
+        master  172.27.0.1  100            this node
+        slave   172.27.0.2  99
+
+        IF IT WENT DOWN NOW  THIS NODE           THE ADDRESSES
+        check node-exporter  it is down already
+        The other nodes are taken to be healthy; only cluster.toml is known of them here.
+    "#]],
+    );
 }
 
 #[test]
@@ -79,7 +151,20 @@ fn a_host_alone_without_checks() {
     let mut status = master();
     vi_1(&mut status).tracks.clear();
     vi_1(&mut status).nodes.clear();
-    explains(&status, &expect![]);
+    explains(
+        &status,
+        &expect![[r#"
+        VI_1 on node master is MASTER since 14:03:07, for 57 min:
+        no MASTER heard.
+        MASTER is this node, with priority 100.
+
+        PRIORITY
+        base       100  from cluster.toml
+        effective  100
+
+        No check is tracked: only its interface can take it out of the election.
+    "#]],
+    );
 }
 
 #[test]
@@ -88,5 +173,5 @@ fn a_stronger_node_that_is_not_heard() {
     let nodes = &mut vi_1(&mut status).nodes;
     nodes.get_mut("slave").unwrap().priority = 150;
     let told = who_is_master(&status.instances["VI_1"], &status);
-    expect![].assert_eq(&told);
+    expect!["MASTER is this node, with priority 100, although slave would have a higher one: not heard, not healthy, or not allowed to preempt."].assert_eq(&told);
 }

@@ -89,8 +89,8 @@ impl Found {
         }
         for (interface, track) in &instance.interfaces {
             if track.standing == "down" {
-                let does = does(&track.on_fail, track.weight);
-                let text = format!("the interface {interface} is down, which {does} {name}");
+                let does = does(&track.on_fail, track.weight, name);
+                let text = format!("the interface {interface} is down, which {does}");
                 self.push(Severity::Broken, text);
             }
         }
@@ -201,7 +201,7 @@ fn effect(check: &str, status: &Status) -> String {
         .filter_map(|(name, instance)| {
             let track = instance.tracks.get(check)?;
             let moves = track.weight != 0 || track.standing == "down" && track.on_fail == "fault";
-            moves.then(|| format!("{} {name}", does(&track.on_fail, track.weight)))
+            moves.then(|| does(&track.on_fail, track.weight, name))
         })
         .collect();
     if effects.is_empty() {
@@ -210,13 +210,16 @@ fn effect(check: &str, status: &Status) -> String {
     format!(", which {}", effects.join(" and "))
 }
 
-/// What something that is down does to an instance, to stand before its name.
-fn does(on_fail: &str, weight: i32) -> String {
+/// What something that is down does to an instance.
+fn does(on_fail: &str, weight: i32, instance: &str) -> String {
     match weight {
-        0 if on_fail == "fault" => "keeps in FAULT".to_owned(),
-        0 => "does nothing to".to_owned(),
-        1.. => format!("adds {weight} to the priority of"),
-        _ => format!("takes {} from the priority of", weight.unsigned_abs()),
+        0 if on_fail == "fault" => format!("keeps {instance} in FAULT"),
+        0 => format!("does nothing to {instance}"),
+        1.. => format!("adds {weight} to the priority of {instance}"),
+        _ => format!(
+            "takes {} from the priority of {instance}",
+            weight.unsigned_abs()
+        ),
     }
 }
 

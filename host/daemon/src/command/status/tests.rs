@@ -166,12 +166,52 @@ fn shows(status: &Status, expected: &Expect) {
 
 #[test]
 fn a_healthy_master() {
-    shows(&master(), &expect![]);
+    shows(
+        &master(),
+        &expect![[r#"
+        vrrp-host 0.1.0 on node master, 15:00:10 UTC, log level info
+
+        Nothing is wrong.
+
+        INSTANCE  STATE   SINCE                 PRIORITY  MASTER     REASON
+        VI_1      MASTER  14:03:07, for 57 min  100       this node  no MASTER heard
+
+        ADDRESSES OF  ON    VRID  WHAT IT HOLDS AS MASTER
+        VI_1          eth0  251   172.27.0.247/32
+
+        CHECK          VERDICT  SINCE                 RUNS  TOOK    WHAT IT SAYS
+        node-exporter  passing  14:03:07, for 57 min  1712  1.2 ms  1 processes named node_exporter
+                                                                    counts as up
+
+        HOOK            CALLS  FAILED  PENDING  LAST CALL
+        start-exporter  1      0       0        done; for VI_1, transition 2, at 14:03:07, 57 min ago
+    "#]],
+    );
 }
 
 #[test]
 fn a_backup() {
-    shows(&backup(), &expect![]);
+    shows(
+        &backup(),
+        &expect![[r#"
+        vrrp-host 0.1.0 on node master, 15:00:10 UTC, log level info
+
+        Nothing is wrong.
+
+        INSTANCE  STATE   SINCE                 PRIORITY  MASTER                            REASON
+        VI_1      BACKUP  14:03:07, for 57 min  100       slave (172.27.0.2), priority 120  172.27.0.2 wins with priority 120
+
+        ADDRESSES OF  ON    VRID  WHAT IT HOLDS AS MASTER
+        VI_1          eth0  251   172.27.0.247/32
+
+        CHECK          VERDICT  SINCE                 RUNS  TOOK    WHAT IT SAYS
+        node-exporter  passing  14:03:07, for 57 min  1712  1.2 ms  1 processes named node_exporter
+                                                                    counts as up
+
+        HOOK            CALLS  FAILED  PENDING  LAST CALL
+        start-exporter  1      0       0        done; for VI_1, transition 2, at 14:03:07, 57 min ago
+    "#]],
+    );
 }
 
 #[test]
@@ -182,7 +222,29 @@ fn a_fault_with_its_check_and_a_hook_that_failed() {
     hook.pending = 1;
     hook.superseded = 2;
     hook.last_result = Some("node_exporter.service: no such unit".to_owned());
-    shows(&status, &expect![]);
+    shows(
+        &status,
+        &expect![[r#"
+        vrrp-host 0.1.0 on node master, 15:00:10 UTC, log level info
+
+        WRONG  VI_1 is in FAULT since 14:03:07, for 57 min: check node-exporter is down: no process named node_exporter
+        WRONG  check node-exporter is down, which keeps VI_1 in FAULT; it fails since 14:03:07, for 57 min: no process named node_exporter
+        WRONG  hook start-exporter failed for VI_1 at 14:03:07, 57 min ago: node_exporter.service: no such unit
+
+        INSTANCE  STATE  SINCE                 PRIORITY  MASTER     REASON
+        VI_1      FAULT  14:03:07, for 57 min  100       not known  check node-exporter is down: no process named node_exporter
+
+        ADDRESSES OF  ON    VRID  WHAT IT HOLDS AS MASTER
+        VI_1          eth0  251   172.27.0.247/32
+
+        CHECK          VERDICT  SINCE                 RUNS  TOOK    WHAT IT SAYS
+        node-exporter  failing  14:03:07, for 57 min  1712  1.2 ms  no process named node_exporter
+                                                                    counts as down
+
+        HOOK            CALLS            FAILED  PENDING  LAST CALL
+        start-exporter  1, 2 superseded  1       1        node_exporter.service: no such unit; for VI_1, transition 2, at 14:03:07, 57 min ago
+    "#]],
+    );
 }
 
 #[test]
@@ -228,7 +290,35 @@ fn checks_that_cannot_tell() {
     status
         .checks
         .extend(named([("db", held), ("web", warning), ("zz", new)]));
-    shows(&status, &expect![]);
+    shows(
+        &status,
+        &expect![[r#"
+        vrrp-host 0.1.0 on node master, 15:00:10 UTC, log level info
+
+        WRONG  check node-exporter is unknown, which counts like a failing weight of -100, which takes 100 from the priority of VI_1; it cannot tell since 14:03:07, for 57 min: stopped after 50 ms of processor time
+        LOOK   check db: it cannot tell since 14:03:07, for 57 min: denied: tcp:db.lan:5432; it still counts as up, unknown after 4 errors, 2 until now
+        LOOK   check web warns since 14:03:07, for 57 min: the certificate ends in 3 days
+
+        INSTANCE  STATE   SINCE                 PRIORITY     MASTER     REASON
+        VI_1      MASTER  14:03:07, for 57 min  1, base 100  this node  no MASTER heard
+
+        ADDRESSES OF  ON    VRID  WHAT IT HOLDS AS MASTER
+        VI_1          eth0  251   172.27.0.247/32
+
+        CHECK          VERDICT     SINCE                 RUNS            TOOK    WHAT IT SAYS
+        db             error       14:03:07, for 57 min  100, 1 error    0.0 ms  denied: tcp:db.lan:5432
+                                                                                 counts as up; unknown after 4 errors, 2 until now
+        node-exporter  error       14:03:07, for 57 min  1712, 9 errors  1.2 ms  stopped after 50 ms of processor time
+                                                                                 counts as unknown, like a failing weight of -100
+        web            warning     14:03:07, for 57 min  100, 1 error    0.0 ms  the certificate ends in 3 days
+                                                                                 counts as up
+                                                                                 days-left=3
+        zz             no run yet
+
+        HOOK            CALLS  FAILED  PENDING  LAST CALL
+        start-exporter  1      0       0        done; for VI_1, transition 2, at 14:03:07, 57 min ago
+    "#]],
+    );
 }
 
 #[test]
@@ -240,13 +330,36 @@ fn drained_and_a_reload_that_was_refused() {
         at: THEN.to_owned(),
         error: Some("error: `[control]` has no key `group`\n --> cluster.toml:3:1".to_owned()),
     });
-    shows(&status, &expect![]);
+    shows(
+        &status,
+        &expect![[r#"
+        vrrp-host 0.1.0 on node master, 15:00:10 UTC, log level info
+
+        LOOK  the reload at 14:03:07, 57 min ago was refused, and the file of before is in use: error: `[control]` has no key `group`; `vrrp-host check-config FILE` says more
+        NOTE  VI_1 is drained: it leaves its addresses to other nodes, until `vrrp-host undrain VI_1`
+
+        INSTANCE  STATE   SINCE                 PRIORITY     MASTER                            REASON
+        VI_1      BACKUP  14:03:07, for 57 min  1, base 100  slave (172.27.0.2), priority 120  172.27.0.2 wins with priority 120
+
+        ADDRESSES OF  ON    VRID  WHAT IT HOLDS AS MASTER
+        VI_1          eth0  251   172.27.0.247/32
+
+        CHECK          VERDICT  SINCE                 RUNS  TOOK    WHAT IT SAYS
+        node-exporter  passing  14:03:07, for 57 min  1712  1.2 ms  1 processes named node_exporter
+                                                                    counts as up
+
+        HOOK            CALLS  FAILED  PENDING  LAST CALL
+        start-exporter  1      0       0        done; for VI_1, transition 2, at 14:03:07, 57 min ago
+    "#]],
+    );
     // Nobody else takes the addresses.
     let mut alone = master();
     vi_1(&mut alone).drained = true;
     vi_1(&mut alone).drain_persists = true;
     let told = told_first(&alone, clock(), Terminal::PLAIN);
-    expect![].assert_eq(&told);
+    expect![[r#"
+        NOTE  VI_1 is drained: it leaves its addresses to other nodes, also after a restart, until `vrrp-host undrain VI_1`; it is MASTER all the same, because no other node takes them
+    "#]].assert_eq(&told);
 }
 
 #[test]
@@ -276,7 +389,14 @@ fn everything_else_that_can_be_wrong() {
     waiting.authentication.last_failure = None;
     status.instances.insert("VI_2".to_owned(), waiting);
     let told = told_first(&status, clock(), Terminal::PLAIN);
-    expect![].assert_eq(&told);
+    expect![[r#"
+        WRONG  the router is not running: this node has no address and speaks to nobody until it is started again
+        WRONG  the worker is not running: checks report errors and hooks wait until it is started again
+        WRONG  the interface eth1 is down, which takes 20 from the priority of VI_1
+        LOOK   VI_1 takes part in no election since 14:03:07, for 57 min: the router died
+        LOOK   VI_1 heard 172.27.0.66 without good authentication at 14:03:07, 57 min ago: wrong password
+        LOOK   VI_2 takes part in no election since 14:03:07, for 57 min: no verdict yet of check node-exporter
+    "#]].assert_eq(&told);
 }
 
 #[test]
@@ -299,7 +419,27 @@ fn what_an_instance_holds_and_its_group() {
     status.sync_groups = named([("gateway", group)]);
     status.checks.clear();
     status.hooks.clear();
-    shows(&status, &expect![]);
+    shows(
+        &status,
+        &expect![[r#"
+        vrrp-host 0.1.0 on node master, 15:00:10 UTC, log level info
+
+        Nothing is wrong.
+
+        INSTANCE  STATE   SINCE                 PRIORITY  MASTER     REASON
+        VI_1      MASTER  14:03:07, for 57 min  100       this node  no MASTER heard
+
+        ADDRESSES OF  ON    VRID  WHAT IT HOLDS AS MASTER
+        VI_1          eth0  251   172.27.0.247/32
+                                  MAC 00:00:5e:00:01:fb on vrrp4.251
+                                  address 2001:db8::247/64
+                                  route default via 172.27.0.254 dev eth0
+                                  rule from 172.27.0.247 lookup 100
+
+        SYNC GROUP  STATE   SINCE                 MEMBERS     REASON
+        gateway     MASTER  14:03:07, for 57 min  VI_1, VI_2  VI_1: no MASTER heard
+    "#]],
+    );
 }
 
 #[test]
@@ -312,7 +452,32 @@ fn a_narrow_terminal_wraps_what_is_long() {
     for line in text.lines() {
         assert!(line.chars().count() <= 80, "{line:?}");
     }
-    expect![].assert_eq(&text);
+    expect![[r#"
+        vrrp-host 0.1.0 on node master, 15:00:10 UTC, log level info
+
+        WRONG  VI_1 is in FAULT since 14:03:07, for 57 min: check node-exporter is
+               down: no process named node_exporter
+        WRONG  check node-exporter is down, which keeps VI_1 in FAULT; it fails since
+               14:03:07, for 57 min: no process named node_exporter
+
+        INSTANCE  STATE  SINCE             PRIORITY  MASTER     REASON
+        VI_1      FAULT  14:03:07, for 57  100       not known  check node-exporter is
+                         min                                    down: no process named
+                                                                node_exporter
+
+        ADDRESSES OF  ON    VRID  WHAT IT HOLDS AS MASTER
+        VI_1          eth0  251   172.27.0.247/32
+
+        CHECK          VERDICT  SINCE             RUNS  TOOK    WHAT IT SAYS
+        node-exporter  failing  14:03:07, for 57  1712  1.2 ms  no process named
+                                min                             node_exporter
+                                                                counts as down
+
+        HOOK            CALLS  FAILED  PENDING  LAST CALL
+        start-exporter  1      0       0        done; for VI_1, transition 2, at
+                                                14:03:07, 57 min ago
+    "#]]
+    .assert_eq(&text);
 }
 
 #[test]

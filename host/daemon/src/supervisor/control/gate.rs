@@ -33,7 +33,7 @@ pub(super) enum Client {
     /// It may do everything.
     Owner,
     /// It may look, and has one of the places for those.
-    Reader(OwnedSemaphorePermit),
+    Reader { _place: OwnedSemaphorePermit },
 }
 
 impl Gate {
@@ -85,9 +85,11 @@ impl Gate {
             );
         }
         let place = Arc::clone(&self.places).try_acquire_owned();
-        place.map(Client::Reader).map_err(|_| {
-            format!("{READERS_MAX} others look already; try again when one of them is done")
-        })
+        place
+            .map(|place| Client::Reader { _place: place })
+            .map_err(|_| {
+                format!("{READERS_MAX} others look already; try again when one of them is done")
+            })
     }
 
     /// Resolves when those who may look are others than now.
@@ -115,7 +117,7 @@ impl Gate {
         };
         match client {
             Client::Owner => Ok(()),
-            Client::Reader(_) => {
+            Client::Reader { .. } => {
                 let readers = self.readers.borrow();
                 let group = readers.as_ref().map_or("the group", Group::name);
                 Err(format!(
@@ -166,7 +168,7 @@ mod tests {
         gate.admit(Some(own_group())).unwrap();
         assert_eq!(mode(&gate), 0o660);
         let reader = gate.enter(somebody()).unwrap();
-        assert!(matches!(reader, Client::Reader(_)));
+        assert!(matches!(reader, Client::Reader { .. }));
 
         gate.admit(None).unwrap();
         assert_eq!(mode(&gate), 0o600);

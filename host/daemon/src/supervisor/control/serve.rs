@@ -53,7 +53,7 @@ where
                 let may_not_any_more = async {
                     match client {
                         Client::Owner => std::future::pending().await,
-                        Client::Reader(_) => gate.changed().await,
+                        Client::Reader { .. } => gate.changed().await,
                     }
                 };
                 tokio::select! {
