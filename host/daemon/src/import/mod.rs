@@ -147,6 +147,7 @@ impl Parsed {
 
 fn parse(files: &mut Files, input: Input) -> Result<Parsed, Fault> {
     let Input { node, path, text } = input;
+    let node = node.as_deref().and_then(name_of);
     let stem = stem(&path);
     // Conditional lines go by the name that the node has.
     let id = node.as_deref().or(stem.as_deref()).unwrap_or_default();

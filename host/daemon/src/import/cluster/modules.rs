@@ -3,6 +3,9 @@
 use super::Named;
 use crate::import::draft::ModuleDraft;
 
+/// What cluster.toml takes for a name, characters.
+const NAME_MAX: usize = 64;
+
 /// Those that are known so far, in the order of their nodes.
 #[derive(Debug, Default)]
 pub(super) struct Modules {
@@ -25,8 +28,9 @@ impl Modules {
         }
         let taken = |name: &str| self.list.iter().any(|known| known.name == name);
         let mut name = draft.name.clone();
-        if taken(&name) {
-            name = format!("{}-{node}", draft.name);
+        let with_node = format!("{}-{node}", draft.name);
+        if taken(&name) && with_node.chars().count() <= NAME_MAX {
+            name = with_node;
         }
         let mut number = 2;
         while taken(&name) {

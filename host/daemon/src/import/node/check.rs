@@ -155,7 +155,7 @@ impl Reader {
     pub(super) fn user(&self, own: Option<(String, Place)>, place: Place) -> Entry {
         let global = self.globals.script_user.as_ref();
         let global = global.map(|told| (told.value.clone(), told.place));
-        match own.or(global).filter(|(user, _)| !user.is_empty()) {
+        match own.or(global).filter(|(user, _)| is_user(user)) {
             Some((user, place)) => Entry::at("user", user, place),
             None => Entry::at("user", "root", place).remark(
                 "no user is given: keepalived takes keepalived_script when there is one, or else root; \
@@ -257,6 +257,11 @@ impl Reader {
             is_used: false,
         })
     }
+}
+
+/// What cluster.toml takes for the name of a user.
+fn is_user(name: &str) -> bool {
+    !name.is_empty() && !name.contains(|c: char| c.is_control() || matches!(c, ':' | '/'))
 }
 
 fn draft(statement: &Statement, module: Module, entries: Vec<Entry>) -> ModuleDraft {

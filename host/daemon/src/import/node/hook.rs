@@ -86,7 +86,7 @@ impl Reader {
         }
         let stem = stem(words);
         ModuleDraft {
-            name: kebab(&if is_general {
+            name: kebab(&if is_general || stem.ends_with(on[0]) {
                 stem.to_owned()
             } else {
                 format!("{stem}-{}", on[0])
