@@ -113,7 +113,7 @@ fn play(case: &Case) {
     );
     let takeover = match case.second {
         State::Master => "other",
-        _ => "unchanged",
+        State::Init | State::Backup | State::Fault => "unchanged",
     };
     assert_eq!(predicted["takeover"], takeover, "{predicted}");
     let explained = said(&first.ask(&["explain", INSTANCE]), 0);

@@ -152,11 +152,12 @@ mod tests {
                 .await
                 .unwrap()
                 .expect("it is told the end");
-            match serde_json::from_str(&line).unwrap() {
-                Response::Event(_) => told += 1,
-                Response::Lost(lost) => break lost,
-                other => panic!("{other:?}"),
+            let response = serde_json::from_str(&line).unwrap();
+            if let Response::Lost(lost) = response {
+                break lost;
             }
+            assert!(matches!(response, Response::Event(_)), "{response:?}");
+            told += 1;
         };
         telling.await.unwrap();
         assert_eq!(is_done.await, Ok(true));
