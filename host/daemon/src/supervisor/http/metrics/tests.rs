@@ -21,6 +21,7 @@ fn snapshot() -> Arc<Snapshot> {
         "node": "first",
         "version": "0.1.0",
         "processes": { "supervisor": std::process::id(), "router": null, "worker": null },
+        "log-level": "info", "last-reload": null,
         "counters": { "checksum-errors": 3 },
         "lateness": { "buckets": [], "count": 0, "sum-us": 0, "max-us": 0 },
         "instances": { "VI_1": {
@@ -29,7 +30,7 @@ fn snapshot() -> Arc<Snapshot> {
             "priority": { "base": 100, "effective": 80 },
             "virtual-addresses": ["192.0.2.1/32"], "virtual-mac": null, "accept-mode": true,
             "excluded-addresses": [], "routes": [], "rules": [], "master": null, "drained": false,
-            "tracks": {}, "interfaces": {},
+            "drain-persists": false, "nodes": {}, "tracks": {}, "interfaces": {},
             "authentication": { "method": "none", "mode": null, "active-key": null, "last-failure": null },
             "counters": {
                 "advertisement-sent": 10, "advertisement-rcvd": 2, "priority-zero-pkts-sent": 1,
