@@ -8,14 +8,13 @@ mod connector;
 mod watcher;
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt as _;
 
 use procfs::process::{Process, Stat};
-use procfs::{ProcError, ProcResult};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use procfs::{FromRead as _, ProcError, ProcResult};
 use rustix::time::{ClockId, clock_gettime};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -64,7 +63,8 @@ pub fn resident_bytes(pid: u32) -> Option<u64> {
 
 /// [`find`] for names that are asked for again and again: while the processes found last still run, `/proc` is not searched.
 ///
-/// A process that joins those already running is then noticed only when one of them ends.
+/// A process that joins those already running is then noticed only when one of them ends, and other arguments that one gives itself
+/// when it is found anew. A process that becomes another program has another `comm`, and is found anew.
 /// Each name asked for is remembered until [`forget`](Self::forget).
 #[derive(Debug, Default)]
 pub struct KnownProcesses {
@@ -87,10 +87,7 @@ impl KnownProcesses {
     /// As [`find`].
     pub fn find(&mut self, name: &str) -> io::Result<Vec<ProcessInfo>> {
         if let Some(known) = self.by_name.get(name)
-            && let Some(processes) = known
-                .iter()
-                .map(|running| running.info(name))
-                .collect::<Option<Vec<_>>>()
+            && let Some(processes) = known.iter().map(Running::info).collect::<Option<Vec<_>>>()
             && !processes.is_empty()
         {
             return Ok(processes);
@@ -101,7 +98,7 @@ impl KnownProcesses {
             known.extend(
                 found
                     .iter()
-                    .filter_map(|process| Running::open(process.pid)),
+                    .filter_map(|process| Running::open(process.pid, name)),
             );
         }
         self.by_name.insert(name.to_owned(), known);
@@ -114,44 +111,35 @@ impl KnownProcesses {
     }
 }
 
-/// A process, held by a descriptor that never comes to mean another one.
+/// A process and its `/proc/PID/stat`, which stays open: reading that again is one system call, and never comes to be about another process.
 #[derive(Debug)]
 struct Running {
-    pid: u32,
-    pidfd: OwnedFd,
+    stat: File,
+    found: ProcessInfo,
 }
 
 impl Running {
-    /// Nothing when the process is gone.
-    fn open(pid: u32) -> Option<Self> {
-        let raw = i32::try_from(pid).ok()?;
-        match pidfd_open(Pid::from_raw(raw)?, PidfdFlags::NONBLOCK) {
-            Ok(pidfd) => Some(Self { pid, pidfd }),
-            Err(Errno::SRCH) => None,
-            Err(errno) => {
-                tracing::warn!(pid, error = %errno, "cannot hold on to a process");
-                None
-            }
-        }
-    }
-
-    /// What it is now; nothing when it has ended, or bears another name.
-    fn info(&self, name: &str) -> Option<ProcessInfo> {
-        let info = ProcessInfo::read(self.pid, name)?;
+    /// Nothing when the process is gone, or has another name.
+    fn open(pid: u32, name: &str) -> Option<Self> {
+        let stat = File::open(format!("/proc/{pid}/stat")).ok()?;
+        let found = ProcessInfo::read(pid, name)?;
+        let running = Self { stat, found };
         // Only if it still runs after the look was it this process that was looked at.
-        (!has_exited(&self.pidfd)).then_some(info)
+        running.info().is_some().then_some(running)
     }
-}
 
-/// A pidfd is readable from the moment when the process is a zombie.
-fn has_exited(pidfd: impl AsFd) -> bool {
-    let mut fds = [PollFd::new(&pidfd, PollFlags::IN)];
-    let now = Timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // A failed poll proves nothing; the process is taken to run until something does.
-    poll(&mut fds, Some(&now)).is_ok_and(|ready| ready > 0)
+    /// What it is now, with the arguments that it was found with; nothing when it has ended, or became another program.
+    fn info(&self) -> Option<ProcessInfo> {
+        let mut text = [0; STAT_MAX];
+        let length = self.stat.read_at(&mut text, 0).ok()?;
+        let stat = Stat::from_read(text.get(..length)?).ok()?;
+        let goes_on = runs(&stat) && stat.comm == self.found.comm;
+        goes_on.then(|| ProcessInfo {
+            rss_bytes: resident(&stat),
+            threads: threads(&stat),
+            ..self.found.clone()
+        })
+    }
 }
 
 /// Lets a task wait until `fd` is readable.
@@ -177,6 +165,9 @@ fn list() -> io::Result<Vec<u32>> {
     }
     Ok(pids)
 }
+
+/// More than `/proc/PID/stat` has: some fifty numbers of at most twenty digits, and a `comm`.
+const STAT_MAX: usize = 2048;
 
 /// The longest `comm`: `TASK_COMM_LEN` less the terminating zero.
 const MAX_COMM: usize = 15;
@@ -228,7 +219,7 @@ impl ProcessInfo {
         // It holds the process's directory open: all of the following is about one process.
         let process = Process::new(raw)?;
         let stat = process.stat()?;
-        if matches!(stat.state, 'Z' | 'X' | 'x') {
+        if !runs(&stat) {
             return Ok(None);
         }
         Ok(Some(Self {
@@ -236,7 +227,7 @@ impl ProcessInfo {
             cmdline: process.cmdline()?,
             started_unix_ms: started_unix_ms(stat.starttime),
             rss_bytes: resident(&stat),
-            threads: u32::try_from(stat.num_threads).unwrap_or(0),
+            threads: threads(&stat),
             comm: stat.comm,
         }))
     }
@@ -249,6 +240,15 @@ impl ProcessInfo {
             first_argument.as_bytes(),
         )
     }
+}
+
+/// A zombie runs no more.
+fn runs(stat: &Stat) -> bool {
+    !matches!(stat.state, 'Z' | 'X' | 'x')
+}
+
+fn threads(stat: &Stat) -> u32 {
+    u32::try_from(stat.num_threads).unwrap_or(0)
 }
 
 fn resident(stat: &Stat) -> u64 {

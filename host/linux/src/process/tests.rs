@@ -136,3 +136,24 @@ fn known_processes_follow_exits_and_starts() {
     known.forget("vl-test-known");
     assert_eq!(pids(&mut known), [second.pid()]);
 }
+
+#[test]
+fn a_known_process_that_becomes_another_program_is_not_known_any_more() {
+    // The shell waits for a line, and becomes another program by another name.
+    let mut child = Command::new("sh")
+        .arg0("vl-test-exec")
+        .args(["-c", "read line; exec sleep 600"])
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let input = child.stdin.take().unwrap();
+    let sleeper = Sleeper(child);
+    let mut known = KnownProcesses::new();
+    let mut pids = || {
+        let found = known.find("vl-test-exec").unwrap();
+        found.iter().map(|process| process.pid).collect::<Vec<_>>()
+    };
+    wait_for(|| pids() == [sleeper.pid()]);
+    drop(input);
+    wait_for(|| pids().is_empty());
+}

@@ -2,18 +2,21 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::time::{Interval, MissedTickBehavior};
 
 use super::connector::{Heard, receive};
-use super::{Identity, Running, await_readable, has_exited, list};
+use super::{Identity, await_readable, list};
 
 /// Something happened to the processes of a watched name. Look with [`find`](super::find) at what is so now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -199,19 +202,19 @@ impl ProcessWatcher {
         if names.is_empty() {
             return;
         }
-        let Some(running) = Running::open(pid) else {
+        let Some(pidfd) = hold(pid) else {
             return;
         };
         // Between the look and the open the id may have passed to another process.
         let names = self.names_of(pid);
-        if names.is_empty() || has_exited(&running.pidfd) {
+        if names.is_empty() || has_exited(&pidfd) {
             return;
         }
         let watch = Watch {
             pid,
             serial: self.next_serial,
         };
-        match await_readable(running.pidfd) {
+        match await_readable(pidfd) {
             Ok(pidfd) => self.exits.push(Box::pin(async move {
                 // An error of the runtime's means that it shuts down; nobody waits for the event then.
                 let _ = pidfd.readable().await;
@@ -267,4 +270,28 @@ async fn hear(connector: Option<&AsyncFd<OwnedFd>>) -> io::Result<Heard> {
         Some(connector) => connector.async_io(Interest::READABLE, receive).await,
         None => std::future::pending().await,
     }
+}
+
+/// A descriptor that never comes to mean another process; nothing when the process is gone.
+fn hold(pid: u32) -> Option<OwnedFd> {
+    let raw = i32::try_from(pid).ok()?;
+    match pidfd_open(Pid::from_raw(raw)?, PidfdFlags::NONBLOCK) {
+        Ok(pidfd) => Some(pidfd),
+        Err(Errno::SRCH) => None,
+        Err(errno) => {
+            tracing::warn!(pid, error = %errno, "cannot hold on to a process");
+            None
+        }
+    }
+}
+
+/// A pidfd is readable from the moment when the process is a zombie.
+fn has_exited(pidfd: impl AsFd) -> bool {
+    let mut fds = [PollFd::new(&pidfd, PollFlags::IN)];
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // A failed poll proves nothing; the process is taken to run until something does.
+    poll(&mut fds, Some(&now)).is_ok_and(|ready| ready > 0)
 }
