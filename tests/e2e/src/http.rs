@@ -58,3 +58,12 @@ pub fn get(host: &Netns, url: &str, arguments: &[&str]) -> Result<Answer, String
         body: body.to_owned(),
     })
 }
+
+/// The value of a series in the text of a scrape; the series is written as it stands there, with its labels.
+#[must_use]
+pub fn value(metrics: &str, series: &str) -> Option<f64> {
+    let line = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '))?;
+    line.parse().ok()
+}

@@ -14,6 +14,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use e2e::daemon::{Daemon, state_dir};
+use e2e::http::{get, value};
 use e2e::metronome::{Metronome, Stalls};
 use e2e::refused::Attempt;
 use e2e::stage::{FIRST, INSTANCE, Stage, cluster, cluster_at};
@@ -23,6 +24,7 @@ use lab::scenario::State;
 use tempfile::TempDir;
 
 const INTERVAL: Duration = Duration::from_millis(10);
+const METRICS: &str = "http://127.0.0.1:9650/metrics";
 /// How late all but one of a hundred advertisements may be at most, on a machine that is never late itself.
 const LATE: Duration = Duration::from_millis(2);
 /// Runs of each module.
@@ -165,6 +167,7 @@ fn all_of_it_at_once_is_told_for_what_it_is_and_no_advertisement_is_late() {
         let runs = |check: &Hostile| checks[check.name]["runs"].as_u64();
         ALL.iter().all(|check| runs(check) >= Some(RUNS))
     });
+    let metrics = get(&stage.first, METRICS, &[]).unwrap().body;
     let frames = capture.stop().unwrap();
     let stalls = metronome.stop();
     let log = daemon.process.log();
@@ -188,7 +191,10 @@ fn all_of_it_at_once_is_told_for_what_it_is_and_no_advertisement_is_late() {
         assert_eq!(&seen["errors"], errors, "{name}: {seen}");
         let line = format!("check {name}: {verdict}: {summary}");
         assert_eq!(log.matches(&line).count(), 1, "{line}\n{log}");
+        assert_counted(&metrics, name, verdict);
     }
+    let denied = "vrrp_host_denied_calls_total{kind=\"check\",name=\"peeks\"}";
+    assert!(value(&metrics, denied) >= Some(RUNS as f64), "{metrics}");
     assert_log_is_held_to_its_rate(&log);
     let instance = &status["instances"][INSTANCE];
     assert_eq!(instance["state"], "MASTER", "{instance}");
@@ -197,6 +203,20 @@ fn all_of_it_at_once_is_told_for_what_it_is_and_no_advertisement_is_late() {
     let sent = advertisements(&frames, FIRST);
     assert_on_time(&sent, &stalls, &daemon);
     assert_lateness_is_told(&before["lateness"], &status["lateness"]);
+}
+
+/// Every run of the check has ended in this verdict, and is counted under it.
+fn assert_counted(metrics: &str, check: &str, verdict: &str) {
+    for outcome in ["passing", "warning", "failing", "error"] {
+        let series =
+            format!("vrrp_host_check_runs_total{{check=\"{check}\",outcome=\"{outcome}\"}}");
+        let runs = value(metrics, &series).unwrap_or_default();
+        if outcome == verdict {
+            assert!(runs >= RUNS as f64, "{series}: {runs}");
+        } else {
+            assert_eq!(runs, 0.0, "{series}");
+        }
+    }
 }
 
 /// Every advertisement was a timer; how late each was, the router itself has counted.
@@ -383,6 +403,7 @@ fn hostile_cluster(large: &Path) -> String {
             check.keys,
         );
     }
+    keys += "[http]\nlisten = \"127.0.0.1:9650\"\n";
     cluster_at(&format!("{}ms", INTERVAL.as_millis()), &keys)
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use e2e::daemon::{Daemon, LIMIT};
-use e2e::http::get;
+use e2e::http::{get, value};
 use e2e::path::utf8;
 use e2e::stage::{INSTANCE, Stage, cluster};
 use lab::scenario::State;
@@ -43,14 +43,6 @@ fn everything(gate: &Path) -> String {
     let http = "[http]\nlisten = \"127.0.0.1:9650\"\n";
     let base = cluster("priority = { first = 200, second = 100 }");
     [base.as_str(), second, group, &check, &hook, http].join("\n")
-}
-
-/// The value of a series, written as it is.
-fn value(metrics: &str, series: &str) -> Option<f64> {
-    let line = metrics
-        .lines()
-        .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '))?;
-    line.parse().ok()
 }
 
 #[test]
