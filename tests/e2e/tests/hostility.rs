@@ -198,7 +198,8 @@ fn all_of_it_at_once_is_told_for_what_it_is_and_no_advertisement_is_late() {
     assert_log_is_held_to_its_rate(&log);
     let instance = &status["instances"][INSTANCE];
     assert_eq!(instance["state"], "MASTER", "{instance}");
-    assert_eq!(instance["since"], before["instances"][INSTANCE]["since"]);
+    let since = &before["instances"][INSTANCE]["since"];
+    assert_eq!(instance["since"], *since, "{daemon}");
     assert_eq!(status["processes"], before["processes"], "{log}");
     let sent = advertisements(&frames, FIRST);
     assert_on_time(&sent, &stalls, &daemon);
