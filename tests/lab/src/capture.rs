@@ -50,6 +50,8 @@ impl Capture {
             .args(["-n", "-i", Segment::BRIDGE, "--time-stamp-precision=nano"])
             // The kernel's buffer is divided into slots of this length: with tcpdump's own, eight frames at once fill it.
             .arg("--snapshot-length=2048")
+            // KiB, for some 8,000 slots: a thousand instances that take over at once announce as many addresses several times.
+            .arg("--buffer-size=16384")
             // Every frame is handed over and written as soon as it is there.
             .args([
                 "--immediate-mode",
