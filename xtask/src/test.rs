@@ -102,7 +102,8 @@ impl Suite {
             run_tests(&mut tests, counts)
         });
         self.step("chaos", |_| {
-            let mut chaos = Command::new(std::env::current_exe()?);
+            // Ourselves, also after the build has put another file in our place.
+            let mut chaos = Command::new("/proc/self/exe");
             chaos
                 .args(["chaos", "--minutes", "2", "--seed", "1"])
                 .env(BINARY, daemon.as_ref().context(NO_DAEMON)?);
