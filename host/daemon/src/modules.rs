@@ -2,6 +2,8 @@
 
 use vrrp_sandbox::ModuleRole;
 
+use crate::config::BuiltInNames;
+
 /// A module we ship.
 #[derive(Debug)]
 pub(crate) struct BuiltIn {
@@ -18,6 +20,15 @@ include!(concat!(env!("OUT_DIR"), "/built_in.rs"));
 /// All of them: the checks, then the hooks, by name.
 pub(crate) fn all() -> &'static [BuiltIn] {
     BUILT_IN
+}
+
+/// Lends the names that a file may use without a path, as its reader takes them.
+pub(crate) fn with_names<T>(read: impl FnOnce(BuiltInNames<'_>) -> T) -> T {
+    let [checks, hooks] = [ModuleRole::Check, ModuleRole::Hook].map(names);
+    read(BuiltInNames {
+        checks: &checks,
+        hooks: &hooks,
+    })
 }
 
 /// The names that a file may use without a path, of checks or of hooks.

@@ -7,10 +7,9 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use vrrp_sandbox::ModuleRole;
 
 use super::print;
-use crate::config::{self, BuiltInNames};
+use crate::config;
 use crate::exit::Failure;
 use crate::import::{ImportError, Imported, Input, Passwords, Secret, Wanted};
 use crate::modules;
@@ -97,16 +96,9 @@ fn read(argument: &str) -> Result<Input, Failure> {
 
 /// The daemon's own reader has to take it. What it does not take is a fault of the translation.
 fn check(path: &Path, imported: &Imported) -> Result<(), Failure> {
-    let (checks, hooks) = (
-        modules::names(ModuleRole::Check),
-        modules::names(ModuleRole::Hook),
-    );
-    let built_in = BuiltInNames {
-        checks: &checks,
-        hooks: &hooks,
-    };
     let node = imported.first_node.as_deref();
-    match config::parse(path, &imported.text, node, "", built_in) {
+    let text = &imported.text;
+    match modules::with_names(|built_in| config::parse(path, text, node, "", built_in)) {
         Ok(_) => Ok(()),
         Err(report) => Err(Failure::internal(format!(
             "the translation is not a cluster.toml, and nothing was written. Either keepalived would not start with these files, \

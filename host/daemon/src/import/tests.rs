@@ -14,9 +14,8 @@ use expect_test::expect_file;
 use proptest::prelude::*;
 
 use super::{ImportError, Imported, Input, Passwords, Wanted, import};
-use crate::config::{self, BuiltInNames, Loaded};
+use crate::config::{self, Loaded};
 use crate::modules;
-use vrrp_sandbox::ModuleRole;
 
 /// Nothing but the files.
 fn plain() -> Wanted {
@@ -52,15 +51,8 @@ fn instance(before: &str, lines: &str) -> String {
 /// What the daemon reads in it, on a node.
 #[track_caller]
 fn read(text: &str, node: Option<&str>) -> Loaded {
-    let (checks, hooks) = (
-        modules::names(ModuleRole::Check),
-        modules::names(ModuleRole::Hook),
-    );
-    let built_in = BuiltInNames {
-        checks: &checks,
-        hooks: &hooks,
-    };
-    let loaded = config::parse(Path::new("cluster.toml"), text, node, "", built_in);
+    let path = Path::new("cluster.toml");
+    let loaded = modules::with_names(|built_in| config::parse(path, text, node, "", built_in));
     loaded.unwrap_or_else(|report| panic!("{report}\n{text}"))
 }
 

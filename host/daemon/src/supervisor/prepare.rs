@@ -7,7 +7,6 @@ use std::path::Path;
 
 use tokio::sync::mpsc;
 use vrrp_linux::{macvlan, role};
-use vrrp_sandbox::ModuleRole;
 
 use super::broker::{Broker, Users, user_of};
 use super::children::{Child, FromChild};
@@ -17,7 +16,7 @@ use super::identities::Identities;
 use super::setup::{Setup, module_setup, schedule};
 use crate::cli::Options;
 use crate::config::{
-    self, BuiltInNames, Cluster, Diagnostic, Instance, Loaded, Module, ModuleSource, Report, Source,
+    self, Cluster, Diagnostic, Instance, Loaded, Module, ModuleSource, Report, Source,
 };
 use crate::exit::{Failure, chain};
 use crate::ipc::{Asker, FromWorker, LoadFailure, ToWorker};
@@ -41,7 +40,7 @@ pub(crate) fn read(options: &Options) -> Result<Checked, Failure> {
             "which file? vrrp-host --config cluster.toml",
         ));
     };
-    with_built_in(|built_in| config::load(path, options.node.as_deref(), built_in))
+    modules::with_names(|built_in| config::load(path, options.node.as_deref(), built_in))
         .map(Checked::from)
         .map_err(|error| Failure::config(chain(&error)))
 }
@@ -51,17 +50,9 @@ pub(crate) fn read(options: &Options) -> Result<Checked, Failure> {
 /// # Errors
 /// With every error of the file at once.
 pub(crate) fn read_for_every_node(path: &Path) -> Result<Vec<Checked>, Failure> {
-    with_built_in(|built_in| config::load_for_every_node(path, built_in))
+    modules::with_names(|built_in| config::load_for_every_node(path, built_in))
         .map(|loaded| loaded.into_iter().map(Checked::from).collect())
         .map_err(|error| Failure::config(chain(&error)))
-}
-
-fn with_built_in<T>(load: impl FnOnce(BuiltInNames<'_>) -> T) -> T {
-    let built_in = [ModuleRole::Check, ModuleRole::Hook].map(modules::names);
-    load(BuiltInNames {
-        checks: &built_in[0],
-        hooks: &built_in[1],
-    })
 }
 
 impl From<Loaded> for Checked {
