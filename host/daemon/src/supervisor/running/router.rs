@@ -209,7 +209,6 @@ impl Supervisor {
         );
         self.transition_happened(&name, change, &reason);
         self.known.changed(change, &reason);
-        self.http.note(entry(name.clone(), change, &reason));
         self.tell_worker(ToWorker::State {
             instance: name,
             state: change.after,
@@ -223,6 +222,7 @@ impl Supervisor {
         self.queue_hooks(Subject::Instance(instance), on, &template);
     }
 
+    /// Tells it to those who follow the events and to the timeline of the status page.
     fn transition_happened(&mut self, instance: &str, change: &StateChange, reason: &str) {
         let what = Happening::Transition {
             instance: instance.to_owned(),
@@ -233,6 +233,14 @@ impl Supervisor {
         };
         self.history
             .happened_at(from_unix_ms(change.at_unix_ms), what);
+        self.http.note(Entry {
+            at: change.at_unix_ms,
+            kind: Kind::Instance,
+            name: instance.to_owned(),
+            before: change.before.to_string(),
+            after: change.after.to_string(),
+            reason: reason.to_owned(),
+        });
     }
 
     fn group_changed(&mut self, change: &GroupChange) {
@@ -358,7 +366,6 @@ impl Supervisor {
         info!(reason, "{name}: {before} -> {after}");
         self.transition_happened(&name, &change, reason);
         self.known.changed(&change, reason);
-        self.http.note(entry(name, &change, reason));
     }
 
     pub(super) fn restart_router(&mut self) {
@@ -373,17 +380,5 @@ impl Supervisor {
         if let Some(router) = &self.router.child {
             router.send(message);
         }
-    }
-}
-
-/// A transition of an instance in the timeline.
-fn entry(name: String, change: &StateChange, reason: &str) -> Entry {
-    Entry {
-        at: change.at_unix_ms,
-        kind: Kind::Instance,
-        name,
-        before: change.before.to_string(),
-        after: change.after.to_string(),
-        reason: reason.to_owned(),
     }
 }
