@@ -63,6 +63,19 @@ fn with_checks(gate: &Path, hostile: &Path) -> String {
     format!("{base}\n{checks}\n{LOCAL}")
 }
 
+/// A MASTER with both checks, and the gate that keeps one of them up.
+fn start_with_checks(stage: &Stage, props: &Props) -> (PathBuf, Daemon) {
+    let gate = props.write("gate", 0o644, "open");
+    let hostile = props.write(
+        "hostile",
+        0o755,
+        &format!("#!/bin/sh\necho \"{HOSTILE}\"\nexit 1\n"),
+    );
+    let daemon = Daemon::start(&stage.first, "first", &with_checks(&gate, &hostile));
+    daemon.wait_for_state(INSTANCE, State::Master);
+    (gate, daemon)
+}
+
 fn is_up(stage: &Stage) {
     wait_until(LIMIT, "an answer over HTTP", || {
         get(&stage.first, &format!("{PAGE}healthz"), &[]).map(|_| ())
@@ -74,14 +87,7 @@ fn is_up(stage: &Stage) {
 fn a_fault_is_seen_with_its_reason_and_without_a_reload() {
     let stage = Stage::new().unwrap();
     let props = Props::new();
-    let gate = props.write("gate", 0o644, "open");
-    let hostile = props.write(
-        "hostile",
-        0o755,
-        &format!("#!/bin/sh\necho \"{HOSTILE}\"\nexit 1\n"),
-    );
-    let daemon = Daemon::start(&stage.first, "first", &with_checks(&gate, &hostile));
-    daemon.wait_for_state(INSTANCE, State::Master);
+    let (gate, _daemon) = start_with_checks(&stage, &props);
     let look = Look {
         width: 1280,
         height: 1500,
@@ -157,14 +163,7 @@ fn a_fault_is_seen_with_its_reason_and_without_a_reload() {
 fn it_fits_a_phone() {
     let stage = Stage::new().unwrap();
     let props = Props::new();
-    let gate = props.write("gate", 0o644, "open");
-    let hostile = props.write(
-        "hostile",
-        0o755,
-        &format!("#!/bin/sh\necho \"{HOSTILE}\"\nexit 1\n"),
-    );
-    let daemon = Daemon::start(&stage.first, "first", &with_checks(&gate, &hostile));
-    daemon.wait_for_state(INSTANCE, State::Master);
+    let (_, _daemon) = start_with_checks(&stage, &props);
     let look = Look {
         width: 500,
         height: 1700,
