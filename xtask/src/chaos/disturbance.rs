@@ -186,6 +186,8 @@ impl Disturbance {
                     format!("oifname PORT {lost}"),
                 ];
                 self.with_rules(nodes, &rules.each_ref().map(String::as_str))?;
+                // What comes through is enough for a MASTER to keep the address, and for others to reach it.
+                return Ok(false);
             }
             What::Duplicates => {
                 self.with_duplicates(nodes)?;
