@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Mutex, PoisonError};
 
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
@@ -136,6 +137,8 @@ impl Outbox {
 pub(crate) struct AsyncChannel {
     /// tokio's type for a stream serves as well for whole packets, as only its readiness is used.
     socket: UnixStream,
+    /// Of one message at a time; kept, because it is larger than most messages by far.
+    buffer: Mutex<Vec<u8>>,
 }
 
 impl AsyncChannel {
@@ -143,6 +146,7 @@ impl AsyncChannel {
     pub(crate) fn new(socket: OwnedFd) -> io::Result<Self> {
         Ok(Self {
             socket: UnixStream::from_std(socket.into())?,
+            buffer: Mutex::new(vec![0; MAX_MESSAGE]),
         })
     }
 
@@ -158,15 +162,14 @@ impl AsyncChannel {
 
     /// Waits for the next message. Safe to cancel: a message is received whole or not at all.
     pub(crate) async fn recv<T: DeserializeOwned>(&self) -> Result<T, RecvError> {
-        let mut buffer = vec![0; MAX_MESSAGE];
-        let (length, files) = self
-            .socket
+        self.socket
             .async_io(Interest::READABLE, || {
-                receive(self.socket.as_fd(), &mut buffer)
+                let mut buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
+                let (length, files) = receive(self.socket.as_fd(), &mut buffer)?;
+                Ok(decode(&buffer[..length], files))
             })
             .await
-            .map_err(RecvError::Io)?;
-        decode(&buffer[..length], files)
+            .map_err(RecvError::Io)?
     }
 }
 

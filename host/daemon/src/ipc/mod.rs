@@ -23,6 +23,6 @@ pub(crate) use router::{
 };
 pub(crate) use worker::{
     Asker, BrokerAnswer, BrokerError, BrokerReply, BrokerRequest, CallHook, CommandEnding,
-    CommandOutput, FromWorker, HookOutcome, LoadFailure, ModuleSetup, Schedule, ToWorker,
-    UnitAction, UnitInfo, UnixSocketError, WorkerReport,
+    CommandOutput, FromWorker, HookOutcome, LoadFailure, ModuleSetup, REPEAT_WAITS, Schedule,
+    ToWorker, UnitAction, UnitInfo, UnixSocketError, WorkerReport,
 };

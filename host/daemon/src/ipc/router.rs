@@ -45,8 +45,8 @@ pub(crate) enum ToRouter {
         #[serde(with = "CommandDef")]
         command: vrrp::Command,
     },
-    /// A run of a check ended.
-    Report(Report),
+    /// Runs of checks ended, in this order.
+    Reports(Vec<Report>),
     /// Log that much.
     LogLevel(Level),
     /// Answer with one [`FromRouter::Instance`] for each instance, one [`FromRouter::Check`] for each

@@ -1,5 +1,6 @@
 //! Between the supervisor and the worker.
 
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,6 +10,9 @@ use vrrp_sandbox::{EngineConfig, Trigger};
 use super::Passed;
 use super::core::{OutcomeDef, StateDef};
 use crate::logging::Level;
+
+/// How long a report that only repeats that a check passes may wait for others.
+pub(crate) const REPEAT_WAITS: Duration = Duration::from_millis(250);
 
 /// To the worker.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -55,8 +59,8 @@ pub(crate) enum FromWorker {
         hook_needs: Vec<Vec<String>>,
         check_needs: Vec<Vec<String>>,
     },
-    /// A run of a check ended.
-    Report(WorkerReport),
+    /// Runs of checks ended, in this order; those that say nothing new may have waited for [`REPEAT_WAITS`].
+    Reports(Vec<WorkerReport>),
     /// A call of a hook ended.
     HookDone {
         call: u64,
@@ -96,10 +100,12 @@ pub(crate) struct ModuleSetup {
     pub(crate) log_rate: u32,
 }
 
-/// When a check runs.
+/// When a check runs, and from when on a verdict of it is nothing new.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Schedule {
     pub(crate) interval: Duration,
+    /// Passing runs in a row that make it up.
+    pub(crate) rise: NonZeroU16,
 }
 
 /// Why a module is not usable.

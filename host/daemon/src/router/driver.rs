@@ -328,14 +328,16 @@ impl Driver {
             None => message,
         };
         match message {
-            ToRouter::Report(report) => {
-                if let Some(check) = self.setup.check_id(report.check) {
-                    let report = vrrp::Report {
-                        check,
-                        outcome: report.outcome,
-                        weight: report.weight,
-                    };
-                    self.core.handle(now, Event::Report(report));
+            ToRouter::Reports(reports) => {
+                for report in reports {
+                    if let Some(check) = self.setup.check_id(report.check) {
+                        let report = vrrp::Report {
+                            check,
+                            outcome: report.outcome,
+                            weight: report.weight,
+                        };
+                        self.core.handle(now, Event::Report(report));
+                    }
                 }
             }
             ToRouter::Command { instance, command } => {

@@ -79,7 +79,7 @@ impl Incoming {
             other @ (ToRouter::Heartbeat(_)
             | ToRouter::Reload
             | ToRouter::Command { .. }
-            | ToRouter::Report(_)
+            | ToRouter::Reports(_)
             | ToRouter::LogLevel(_)
             | ToRouter::Status
             | ToRouter::Stop) => return Piece::Other(other),

@@ -10,13 +10,13 @@ use vrrp_sandbox::{EngineConfig, EngineKind};
 
 use crate::config::{Check, Cluster, Group, Hook, Instance, Module, ModuleSource, NotifyOn};
 use crate::ipc::{
-    CheckSetup, GroupSetup, InstanceSetup, InterfaceSetup, ModuleSetup, Schedule, ToRouter,
-    TrackSetup,
+    CheckSetup, GroupSetup, InstanceSetup, InterfaceSetup, ModuleSetup, REPEAT_WAITS, Schedule,
+    ToRouter, TrackSetup,
 };
 use crate::modules;
 use crate::store::PublicKey;
 
-/// Beyond interval and timeout, how long a report may be late before it counts as an error.
+/// Beyond interval, timeout and the wait of a report that repeats another, how long a report may be late before it counts as an error.
 const REPORT_SLACK: Duration = Duration::from_secs(1);
 
 /// The part of the file that is loaded, numbered as router and worker know it.
@@ -199,7 +199,7 @@ fn check_setup(check: &Check) -> CheckSetup {
         fall: check.fall,
         on_error: check.on_error,
         error_hold: check.error_hold,
-        stale_after: check.interval + check.module.timeout + REPORT_SLACK,
+        stale_after: check.interval + check.module.timeout + REPEAT_WAITS + REPORT_SLACK,
     }
 }
 
@@ -305,5 +305,6 @@ pub(crate) fn module_setup(name: &str, module: &Module, key: String) -> ModuleSe
 pub(super) fn schedule(check: &Check) -> Schedule {
     Schedule {
         interval: check.interval,
+        rise: check.rise,
     }
 }

@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 use vrrp::{Outcome, State};
 use vrrp_sandbox::{
     CheckModule, Observation, RunContext, RunReport, Trigger, Usage, Verdict, VrrpState,
 };
 
-use crate::ipc::{FromWorker, WorkerReport};
+use super::reports::{Repeats, Reports};
+use crate::ipc::{Schedule, WorkerReport};
 
 /// The state of every instance, as the supervisor last told it.
 pub(super) type States = Rc<RefCell<BTreeMap<String, State>>>;
@@ -26,7 +27,7 @@ const DEBOUNCE: Duration = Duration::from_millis(10);
 #[derive(Clone)]
 pub(super) struct RunningCheck {
     index: u32,
-    interval: Duration,
+    schedule: Schedule,
     module: Rc<CheckModule>,
     wake: Rc<Wake>,
 }
@@ -35,6 +36,8 @@ pub(super) struct RunningCheck {
 #[derive(Debug, Default)]
 struct Wake {
     causes: RefCell<Vec<Trigger>>,
+    /// The verdict is wanted at once, also when it is the same.
+    is_urgent: Cell<bool>,
     /// The last number by which somebody asked for a run.
     asked: Cell<u64>,
     /// One permit is kept: whatever happens during a run leads to exactly one more.
@@ -51,10 +54,10 @@ impl Wake {
 }
 
 impl RunningCheck {
-    pub(super) fn new(index: u32, interval: Duration, module: CheckModule) -> Self {
+    pub(super) fn new(index: u32, schedule: Schedule, module: CheckModule) -> Self {
         Self {
             index,
-            interval,
+            schedule,
             module: Rc::new(module),
             wake: Rc::default(),
         }
@@ -79,8 +82,9 @@ impl RunningCheck {
         self.wake.notify.notify_one();
     }
 
-    /// Runs as soon as no run is under way.
+    /// Runs as soon as no run is under way, and reports at once.
     pub(super) fn run_now(&self) {
+        self.wake.is_urgent.set(true);
         self.wake.notify.notify_one();
     }
 
@@ -91,12 +95,13 @@ impl RunningCheck {
     }
 
     /// Runs at once and then for ever; each run is reported.
-    pub(super) fn start(&self, states: States, outgoing: mpsc::UnboundedSender<FromWorker>) {
+    pub(super) fn start(&self, states: States, reports: Rc<Reports>) {
         let check = self.clone();
-        tokio::task::spawn_local(async move { check.run_for_ever(states, outgoing).await });
+        tokio::task::spawn_local(async move { check.run_for_ever(states, reports).await });
     }
 
-    async fn run_for_ever(self, states: States, outgoing: mpsc::UnboundedSender<FromWorker>) {
+    async fn run_for_ever(self, states: States, reports: Rc<Reports>) {
+        let mut repeats = Repeats::new(self.schedule.rise);
         let mut number = 0;
         let mut previous = None;
         let mut due = Instant::now();
@@ -114,6 +119,7 @@ impl RunningCheck {
             last_start = Some(started);
             number += 1;
             let asked = self.wake.asked.get();
+            let is_urgent = self.wake.is_urgent.take();
             let context = RunContext {
                 causes: self.wake.causes.take(),
                 run: number,
@@ -128,13 +134,11 @@ impl RunningCheck {
             if let Ok(observation) = &report.outcome {
                 previous = Some(observation.verdict);
             }
-            if outgoing
-                .send(FromWorker::Report(self.report(report, asked)))
-                .is_err()
-            {
+            let report = self.report(report, asked);
+            if !reports.send(report, &mut repeats, is_urgent) {
                 return;
             }
-            due = (started + self.interval).max(Instant::now());
+            due = (started + self.schedule.interval).max(Instant::now());
         }
     }
 

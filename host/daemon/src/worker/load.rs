@@ -68,7 +68,7 @@ pub(super) async fn load(
             Ok((check, needs)) => {
                 loaded
                     .checks
-                    .push(RunningCheck::new(index, schedule.interval, check));
+                    .push(RunningCheck::new(index, *schedule, check));
                 loaded.check_needs.push(needs);
             }
             Err(failures) => loaded.failures.extend(failures),

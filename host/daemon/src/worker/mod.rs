@@ -9,6 +9,7 @@ mod confinement;
 mod host;
 mod load;
 mod pings;
+mod reports;
 mod watching;
 
 use std::cell::RefCell;
@@ -36,6 +37,7 @@ use checks::{RunningCheck, States};
 use host::Requests;
 use load::{Loaded, Setup};
 use pings::Pings;
+use reports::Reports;
 use watching::{Watched, Watching};
 
 /// Runs the role until the supervisor goes away. `icmp` says that a module may send echo requests.
@@ -194,6 +196,7 @@ impl Worker {
         if std::mem::replace(&mut self.started, true) {
             return;
         }
+        let reports = Reports::new(self.outgoing.clone());
         for check in &self.checks {
             for trigger in check.triggers() {
                 if self.watching.watch(trigger) == Watched::BySupervisor {
@@ -203,7 +206,7 @@ impl Worker {
                     });
                 }
             }
-            check.start(self.states.clone(), self.outgoing.clone());
+            check.start(self.states.clone(), reports.clone());
         }
     }
 

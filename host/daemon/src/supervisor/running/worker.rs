@@ -103,7 +103,7 @@ impl Supervisor {
                 });
                 self.start_worker();
             }
-            FromWorker::Report(report) => self.reported(&report),
+            FromWorker::Reports(reports) => self.reported(&reports),
             FromWorker::HookDone {
                 call,
                 outcome,
@@ -174,7 +174,7 @@ impl Supervisor {
                 self.have_done(broker, generation, request, on_behalf_of, act);
             }
             FromChild::Message(
-                FromWorker::Loaded { .. } | FromWorker::Report(_) | FromWorker::Watch { .. },
+                FromWorker::Loaded { .. } | FromWorker::Reports(_) | FromWorker::Watch { .. },
             ) => {}
             FromChild::Gone(_) => {
                 self.retiring = None;
@@ -187,12 +187,20 @@ impl Supervisor {
         }
     }
 
-    pub(super) fn reported(&mut self, report: &WorkerReport) {
-        self.tell_router(ToRouter::Report(Report {
+    fn reported(&mut self, reports: &[WorkerReport]) {
+        let for_router = |report: &WorkerReport| Report {
             check: report.check,
             outcome: report.outcome,
             weight: report.weight,
-        }));
+        };
+        self.tell_router(ToRouter::Reports(reports.iter().map(for_router).collect()));
+        for report in reports {
+            self.note_run(report);
+        }
+    }
+
+    /// Takes in a run of a check for those who ask.
+    fn note_run(&mut self, report: &WorkerReport) {
         let Some(name) = position(report.check)
             .and_then(|index| self.setup.checks.get(index))
             .map(|check| check.name.clone())
@@ -277,19 +285,19 @@ impl Supervisor {
             reason: Some(ending.to_string()),
         });
         self.check_runs_lost("the worker died");
-        for check in 0..u32::try_from(self.setup.checks.len()).unwrap_or(u32::MAX) {
-            self.reported(&WorkerReport {
-                check,
-                outcome: Outcome::Error,
-                weight: None,
-                summary: "the worker died".to_owned(),
-                facts: Vec::new(),
-                wall: Duration::ZERO,
-                cpu: Duration::ZERO,
-                denied: 0,
-                asked: 0,
-            });
-        }
+        let checks = 0..u32::try_from(self.setup.checks.len()).unwrap_or(u32::MAX);
+        let died = |check| WorkerReport {
+            check,
+            outcome: Outcome::Error,
+            weight: None,
+            summary: "the worker died".to_owned(),
+            facts: Vec::new(),
+            wall: Duration::ZERO,
+            cpu: Duration::ZERO,
+            denied: 0,
+            asked: 0,
+        };
+        self.reported(&checks.map(died).collect::<Vec<_>>());
         for call in self.hooks.running() {
             self.hook_ended(call, HookOutcome::Retry("the worker died".to_owned()));
         }
