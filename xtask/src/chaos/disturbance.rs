@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::thread::sleep;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
-use e2e::daemon::{LIMIT, Pids, kill};
+use e2e::daemon::{LIMIT, Pids, is_running, kill};
 use fastrand::Rng;
 use lab::Signal;
+use rustix::process::{Pid, kill_process};
 
 use super::judge::{Absence, Terms};
 use super::nodes::Nodes;
@@ -20,6 +21,8 @@ const SILENT: Duration = Duration::from_millis(800);
 const HANDOVER: Duration = Duration::from_millis(250);
 /// How long two may have it that did not hear each other until then: an interval more.
 const REUNION: Duration = Duration::from_millis(500);
+/// Between two looks whether a stopped process is still there.
+const LOOK: Duration = Duration::from_millis(5);
 /// Of a hundred frames that a bad cable loses.
 const LOST: u32 = 30;
 
@@ -248,14 +251,17 @@ impl Disturbance {
         Ok(())
     }
 
-    fn freeze(self, processes: &[rustix::process::Pid]) {
+    fn freeze(self, processes: &[Pid]) {
         for process in processes {
             kill(*process, Signal::STOP);
         }
-        sleep(self.length);
+        // One that does nothing for too long is replaced, and with the new one the host is of use again.
+        let end = Instant::now() + self.length;
+        while Instant::now() < end && processes.iter().all(|process| is_running(*process)) {
+            sleep(LOOK);
+        }
         for process in processes {
-            // One that did nothing for too long may have been replaced.
-            _ = rustix::process::kill_process(*process, Signal::CONT);
+            _ = kill_process(*process, Signal::CONT);
         }
     }
 
