@@ -4,6 +4,7 @@
 //! for IPv6 it is the kernel, which is told the source and tells the rest in control messages (`v6`).
 
 mod filter;
+mod inbox;
 mod v4;
 mod v6;
 mod virtual_mac;
@@ -20,6 +21,7 @@ use vrrp::{Family, VirtualRouterId};
 use v4::SocketV4;
 use v6::SocketV6;
 
+pub use inbox::Inbox;
 pub use virtual_mac::VirtualMacSocket;
 
 /// Sends and receives the VRRP datagrams of one interface in one address family.
@@ -45,6 +47,17 @@ pub struct Received<'b> {
     /// TTL or hop limit; `None` when the kernel did not tell.
     pub ttl: Option<u8>,
     /// What follows the IP header and its options or extension headers; empty when nothing does.
+    pub payload: &'b [u8],
+}
+
+/// A datagram of IP protocol 112 to be sent with TTL or hop limit 255.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outgoing<'b> {
+    /// Source of the IP header; need not be an address of this host.
+    pub source: IpAddr,
+    /// Destination of the IP header.
+    pub destination: IpAddr,
+    /// What follows the IP header.
     pub payload: &'b [u8],
 }
 
@@ -107,17 +120,18 @@ impl VrrpSocket {
         Ok(Self(socket))
     }
 
-    /// The next datagram that has arrived, or `None` when there is none; wait with [`AsFd`].
+    /// Passes on the datagrams that have arrived, in their order and as many as one system call brings; wait with [`AsFd`].
+    /// Fewer than [`Inbox::CAPACITY`] were all there were.
     ///
-    /// What does not fit into `buffer` is cut off. It takes the IPv4 header too; [`BUFFER_LENGTH`] holds every VRRP message.
+    /// What is longer than [`BUFFER_LENGTH`] is cut off.
     ///
     /// # Errors
     ///
-    /// What the kernel reports for the socket, which stays usable.
-    pub fn recv<'b>(&self, buffer: &'b mut [u8]) -> io::Result<Option<Received<'b>>> {
+    /// What the kernel reports for the socket, which stays usable. Nothing was received then.
+    pub fn recv(&self, inbox: &mut Inbox, take: impl FnMut(Received<'_>)) -> io::Result<usize> {
         match &self.0 {
-            OfFamily::V4(socket) => socket.recv(buffer),
-            OfFamily::V6(socket) => socket.recv(buffer),
+            OfFamily::V4(socket) => socket.recv(inbox, take),
+            OfFamily::V6(socket) => socket.recv(inbox, take),
         }
     }
 
@@ -160,17 +174,22 @@ impl VrrpSocket {
     /// What the kernel reports, `WouldBlock` when the interface's queue is full; `InvalidInput` when the
     /// addresses are not both of the socket's family, or the payload is too long for a datagram.
     pub fn send(&self, source: IpAddr, destination: IpAddr, payload: &[u8]) -> io::Result<()> {
-        match (&self.0, source, destination) {
-            (OfFamily::V4(socket), IpAddr::V4(source), IpAddr::V4(destination)) => {
-                socket.send(source, destination, payload)
-            }
-            (OfFamily::V6(socket), IpAddr::V6(source), IpAddr::V6(destination)) => {
-                socket.send(source, destination, payload)
-            }
-            (OfFamily::V4(_) | OfFamily::V6(_), _, _) => Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "the addresses are not of the socket's family",
-            )),
+        let mut result = Ok(());
+        let datagram = Outgoing {
+            source,
+            destination,
+            payload,
+        };
+        self.send_all(&[datagram], |error| result = Err(error));
+        result
+    }
+
+    /// Sends datagrams in their order, over IPv4 as many as possible in one system call. `failed` is told of each that was not
+    /// sent, as by [`send`](Self::send); those after it are.
+    pub fn send_all(&self, datagrams: &[Outgoing<'_>], failed: impl FnMut(io::Error)) {
+        match &self.0 {
+            OfFamily::V4(socket) => socket.send_all(datagrams, failed),
+            OfFamily::V6(socket) => socket.send_all(datagrams, failed),
         }
     }
 }
@@ -203,6 +222,13 @@ pub(crate) const PRIORITY_CONTROL: u32 = 6;
 pub(crate) fn interface_index(socket: impl AsFd, interface: &str) -> Result<u32, OpenSocketError> {
     netdevice::name_to_index(socket, interface)
         .map_err(|error| OpenSocketError::new(interface, "find the index", error.into()))
+}
+
+fn of_another_family() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidInput,
+        "the addresses are not of the socket's family",
+    )
 }
 
 #[cfg(test)]

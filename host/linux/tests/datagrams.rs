@@ -9,13 +9,14 @@ mod common;
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use common::{Namespace, is_root, receive, receive_frame};
+use common::ear::Ear;
+use common::{Namespace, is_root, receive_frame};
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
 use socket2::{Domain, Protocol, Socket, Type};
 use vrrp::Family;
 use vrrp::packet::MULTICAST_IPV4;
 use vrrp_linux::arp::{ArpSocket, gratuitous_arp_frame};
-use vrrp_linux::socket::{OpenSocketError, Received, VrrpSocket};
+use vrrp_linux::socket::{Inbox, OpenSocketError, Received, VrrpSocket};
 
 const PAYLOAD: &[u8] = &[0x31, 251, 100, 1, 0, 100, 0, 0, 172, 27, 0, 247];
 const VIP: Ipv4Addr = Ipv4Addr::new(172, 27, 0, 247);
@@ -28,8 +29,8 @@ fn a_datagram_arrives_as_it_was_sent() {
     let (one, other) = Namespace::pair();
     let sender = one.run(|| VrrpSocket::open("eth0", Family::V4).unwrap());
     let receiver = other.run(|| VrrpSocket::open("eth0", Family::V4).unwrap());
-    let mut buffer = [0; 2048];
-    assert_eq!(receiver.recv(&mut buffer).unwrap(), None);
+    let mut ear = Ear::new(&receiver);
+    ear.hears_nothing();
 
     // The second source is not an address of the sending host: the destination must not care.
     let owners = [Ipv4Addr::new(172, 27, 0, 1), VIP];
@@ -38,7 +39,7 @@ fn a_datagram_arrives_as_it_was_sent() {
             .send(source.into(), MULTICAST_IPV4.into(), PAYLOAD)
             .unwrap();
         assert_eq!(
-            receive(&receiver, &mut buffer),
+            ear.receive(),
             Received {
                 source: source.into(),
                 destination: MULTICAST_IPV4.into(),
@@ -48,7 +49,36 @@ fn a_datagram_arrives_as_it_was_sent() {
         );
     }
     // Nobody hears himself.
-    assert_eq!(sender.recv(&mut buffer).unwrap(), None);
+    Ear::new(&sender).hears_nothing();
+}
+
+#[test]
+fn one_call_brings_many() {
+    if !is_root("one_call_brings_many") {
+        return;
+    }
+    let (one, other) = Namespace::pair();
+    let sender = one.run(|| VrrpSocket::open("eth0", Family::V4).unwrap());
+    let receiver = other.run(|| VrrpSocket::open("eth0", Family::V4).unwrap());
+    let mut ear = Ear::new(&receiver);
+    let many = u8::try_from(Inbox::CAPACITY + 3).unwrap();
+    // The second time with room that has been used before. Sending ends with the frame at the other end of the pair.
+    for _ in 0..2 {
+        for number in 0..many {
+            // Longer and shorter than the one before: nothing of it may be left.
+            let payload = [number].repeat(usize::from(1 + number % 7));
+            sender
+                .send(VIP.into(), MULTICAST_IPV4.into(), &payload)
+                .unwrap();
+        }
+        assert_eq!(ear.listen(), Inbox::CAPACITY);
+        assert_eq!(ear.listen(), 3);
+        for number in 0..many {
+            let payload = [number].repeat(usize::from(1 + number % 7));
+            assert_eq!(ear.receive().payload, payload);
+        }
+        ear.hears_nothing();
+    }
 }
 
 #[test]
@@ -63,8 +93,8 @@ fn unicast_works_too() {
     sender
         .send(IpAddr::from([172, 27, 0, 1]), destination, PAYLOAD)
         .unwrap();
-    let mut buffer = [0; 2048];
-    let received = receive(&receiver, &mut buffer);
+    let mut ear = Ear::new(&receiver);
+    let received = ear.receive();
     assert_eq!(received.destination, destination);
     assert_eq!(received.payload, PAYLOAD);
 }
@@ -140,9 +170,9 @@ fn what_cannot_be_sent_is_an_error_and_the_socket_survives_it() {
 
     one.ip("link set eth0 up");
     one.wait_until("link show eth0", |output| output.contains("LOWER_UP"));
-    let mut buffer = [0; 2048];
+    let mut ear = Ear::new(&receiver);
     sender.send(source, MULTICAST_IPV4.into(), PAYLOAD).unwrap();
-    assert_eq!(receive(&receiver, &mut buffer).payload, PAYLOAD);
+    assert_eq!(ear.receive().payload, PAYLOAD);
 }
 
 #[test]

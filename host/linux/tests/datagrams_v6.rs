@@ -9,7 +9,8 @@ mod common;
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddrV6};
 
-use common::{Namespace, is_root, receive, receive_frame};
+use common::ear::Ear;
+use common::{Namespace, is_root, receive_frame};
 use socket2::{Domain, Protocol, Socket, Type};
 use vrrp::Family;
 use vrrp::packet::MULTICAST_IPV6;
@@ -32,14 +33,14 @@ fn a_datagram_arrives_as_it_was_sent() {
     let (one, other) = Namespace::pair();
     let own = one.link_local("eth0");
     let (sender, receiver) = (open(&one), open(&other));
-    let mut buffer = [0; BUFFER_LENGTH];
-    assert_eq!(receiver.recv(&mut buffer).unwrap(), None);
+    let mut ear = Ear::new(&receiver);
+    ear.hears_nothing();
 
     // The second source is not an address of the sending host: the last word may follow the address's removal.
     for source in [own, VIP] {
         sender.send(source.into(), GROUP, PAYLOAD).unwrap();
         assert_eq!(
-            receive(&receiver, &mut buffer),
+            ear.receive(),
             Received {
                 source: source.into(),
                 destination: GROUP,
@@ -49,7 +50,7 @@ fn a_datagram_arrives_as_it_was_sent() {
         );
     }
     // Nobody hears himself.
-    assert_eq!(sender.recv(&mut buffer).unwrap(), None);
+    Ear::new(&sender).hears_nothing();
 }
 
 #[test]
@@ -63,8 +64,8 @@ fn unicast_works_too() {
     sender
         .send(source.into(), destination.into(), PAYLOAD)
         .unwrap();
-    let mut buffer = [0; BUFFER_LENGTH];
-    let received = receive(&receiver, &mut buffer);
+    let mut ear = Ear::new(&receiver);
+    let received = ear.receive();
     assert_eq!(received.destination, IpAddr::V6(destination));
     assert_eq!((received.ttl, received.payload), (Some(255), PAYLOAD));
 }
@@ -100,8 +101,8 @@ fn a_message_longer_than_a_frame_arrives_whole() {
     // 255 addresses.
     let payload: Vec<u8> = (0..=u8::MAX).cycle().take(8 + 255 * 16).collect();
     sender.send(source.into(), GROUP, &payload).unwrap();
-    let mut buffer = [0; BUFFER_LENGTH];
-    let received = receive(&receiver, &mut buffer);
+    let mut ear = Ear::new(&receiver);
+    let received = ear.receive();
     assert_eq!((received.ttl, received.payload), (Some(255), &payload[..]));
 }
 
@@ -113,10 +114,10 @@ fn the_hop_limit_is_that_of_the_header() {
     let (one, other) = Namespace::pair();
     let source = one.link_local("eth0");
     let (forger, receiver) = (Forger::new(&one, source), open(&other));
-    let mut buffer = [0; BUFFER_LENGTH];
+    let mut ear = Ear::new(&receiver);
     for hop_limit in [0, 1, 64, 254, 255] {
         forger.send(hop_limit, VRRP, PAYLOAD);
-        let received = receive(&receiver, &mut buffer);
+        let received = ear.receive();
         assert_eq!(
             (received.source, received.ttl, received.payload),
             (source.into(), Some(hop_limit), PAYLOAD)
@@ -131,12 +132,35 @@ fn an_empty_datagram_is_one() {
     }
     let (one, other) = Namespace::pair();
     let (forger, receiver) = (Forger::new(&one, one.link_local("eth0")), open(&other));
-    let mut buffer = [0; BUFFER_LENGTH];
+    let mut ear = Ear::new(&receiver);
     forger.send(255, VRRP, &[]);
-    let received = receive(&receiver, &mut buffer);
+    let received = ear.receive();
     assert_eq!((received.ttl, received.payload), (Some(255), &[][..]));
     forger.send(255, VRRP, PAYLOAD);
-    assert_eq!(receive(&receiver, &mut buffer).payload, PAYLOAD);
+    assert_eq!(ear.receive().payload, PAYLOAD);
+}
+
+#[test]
+fn each_of_many_comes_with_what_is_known_of_it() {
+    if !is_root("each_of_many_comes_with_what_is_known_of_it") {
+        return;
+    }
+    let (one, other) = Namespace::pair();
+    let (forger, receiver) = (Forger::new(&one, one.link_local("eth0")), open(&other));
+    let mut ear = Ear::new(&receiver);
+    // The second time with room that has been used before.
+    for _ in 0..2 {
+        for hop_limit in [1, 255, 64] {
+            forger.send(hop_limit, VRRP, &PAYLOAD[..usize::from(hop_limit % 7)]);
+        }
+        for hop_limit in [1, 255, 64] {
+            let received = ear.receive();
+            assert_eq!(
+                (received.ttl, received.destination, received.payload.len()),
+                (Some(hop_limit), GROUP, usize::from(hop_limit % 7))
+            );
+        }
+    }
 }
 
 #[test]
@@ -146,7 +170,7 @@ fn extension_headers_are_skipped() {
     }
     let (one, other) = Namespace::pair();
     let (forger, receiver) = (Forger::new(&one, one.link_local("eth0")), open(&other));
-    let mut buffer = [0; BUFFER_LENGTH];
+    let mut ear = Ear::new(&receiver);
     let padding = |next_header| [next_header, 0, 1, 4, 0, 0, 0, 0];
     // Nothing follows the first, and the second ends in the middle of its options: neither is a VRRP message.
     forger.send(255, DESTINATION_OPTIONS, &padding(NO_NEXT_HEADER));
@@ -156,9 +180,9 @@ fn extension_headers_are_skipped() {
         DESTINATION_OPTIONS,
         &[&padding(DESTINATION_OPTIONS), &padding(VRRP), PAYLOAD].concat(),
     );
-    let received = receive(&receiver, &mut buffer);
+    let received = ear.receive();
     assert_eq!((received.ttl, received.payload), (Some(255), PAYLOAD));
-    assert_eq!(receiver.recv(&mut buffer).unwrap(), None);
+    ear.hears_nothing();
 }
 
 #[test]
@@ -169,13 +193,13 @@ fn what_does_not_fit_is_cut_off_to_a_length_that_no_message_has() {
     let (one, other) = Namespace::pair();
     let source = one.link_local("eth0");
     let (sender, receiver) = (open(&one), open(&other));
-    let mut buffer = [0; BUFFER_LENGTH];
+    let mut ear = Ear::new(&receiver);
     sender.send(source.into(), GROUP, &[0x31; 60_000]).unwrap();
-    let received = receive(&receiver, &mut buffer);
+    let received = ear.receive();
     assert_eq!(received.payload.len(), BUFFER_LENGTH);
     const { assert!(BUFFER_LENGTH > 8 + 255 * 16) };
     sender.send(source.into(), GROUP, PAYLOAD).unwrap();
-    assert_eq!(receive(&receiver, &mut buffer).payload, PAYLOAD);
+    assert_eq!(ear.receive().payload, PAYLOAD);
 }
 
 #[test]
@@ -189,15 +213,15 @@ fn each_family_hears_its_own() {
         |namespace: &Namespace| namespace.run(|| VrrpSocket::open("eth0", Family::V4).unwrap());
     let (sender_v4, receiver_v4) = (v4(&one), v4(&other));
     let (sender_v6, receiver_v6) = (open(&one), open(&other));
-    let mut buffer = [0; BUFFER_LENGTH];
+    let (mut ear_v4, mut ear_v6) = (Ear::new(&receiver_v4), Ear::new(&receiver_v6));
 
     let (source_v4, group_v4) = (IpAddr::from([172, 27, 0, 1]), IpAddr::from([224, 0, 0, 18]));
     sender_v4.send(source_v4, group_v4, PAYLOAD).unwrap();
-    assert_eq!(receive(&receiver_v4, &mut buffer).source, source_v4);
+    assert_eq!(ear_v4.receive().source, source_v4);
     sender_v6.send(source.into(), GROUP, PAYLOAD).unwrap();
-    assert_eq!(receive(&receiver_v6, &mut buffer).source, source);
-    assert_eq!(receiver_v4.recv(&mut buffer).unwrap(), None);
-    assert_eq!(receiver_v6.recv(&mut buffer).unwrap(), None);
+    assert_eq!(ear_v6.receive().source, source);
+    ear_v4.hears_nothing();
+    ear_v6.hears_nothing();
 
     for (socket, source, destination) in [
         (&sender_v6, source_v4, group_v4),
@@ -255,8 +279,8 @@ fn what_cannot_be_sent_is_an_error_and_the_socket_survives_it() {
     one.wait_until("link show eth0", |output| output.contains("LOWER_UP"));
     let source = one.link_local("eth0");
     sender.send(source.into(), GROUP, PAYLOAD).unwrap();
-    let mut buffer = [0; BUFFER_LENGTH];
-    assert_eq!(receive(&receiver, &mut buffer).payload, PAYLOAD);
+    let mut ear = Ear::new(&receiver);
+    assert_eq!(ear.receive().payload, PAYLOAD);
 }
 
 #[test]

@@ -17,9 +17,10 @@ use vrrp::{AddressChange, Event, InstanceId, Instant, InterfaceId, Packet, Route
 use vrrp_linux::clock;
 use vrrp_linux::heartbeat::Heartbeat;
 use vrrp_linux::netlink::{NetlinkEvent, NetlinkThread, Object};
-use vrrp_linux::socket::BUFFER_LENGTH;
+use vrrp_linux::socket::{Inbox, Received};
 
 use self::open::{Parts, prepare_process};
+use super::advertisements::Advertisements;
 use super::discards::Discards;
 use super::heartbeat::Pulse;
 use super::holdings::Holdings;
@@ -62,8 +63,8 @@ pub(super) struct Driver {
     /// From where each instance last advertised; the first advertisement precedes the claim.
     sources: BTreeMap<InstanceId, IpAddr>,
     signer: Signer,
-    /// What goes on the wire, made anew for each advertisement.
-    datagram: Vec<u8>,
+    inbox: Inbox,
+    advertisements: Advertisements,
     /// Addresses, routes and rules that the kernel still has for us.
     configured: BTreeSet<Object>,
     discards: Discards,
@@ -105,7 +106,8 @@ impl Driver {
                 holdings: Holdings::default(),
                 sources: BTreeMap::new(),
                 signer,
-                datagram: Vec::new(),
+                inbox: Inbox::new(),
+                advertisements: Advertisements::default(),
                 configured: BTreeSet::new(),
                 discards: Discards::default(),
                 pulse,
@@ -181,7 +183,6 @@ impl Driver {
         if !ready.contains(&true) {
             return;
         }
-        let mut buffer = [0; BUFFER_LENGTH];
         let at = clock::wall();
         let mut ready = ready.iter().copied();
         for (id, interface) in self.interfaces.iter() {
@@ -189,23 +190,23 @@ impl Driver {
                 if !ready.next().unwrap_or(false) {
                     continue;
                 }
-                for _ in 0..DATAGRAMS {
-                    match socket.recv(&mut buffer) {
-                        Ok(Some(received)) => {
-                            trace!(interface = interface.name, source = %received.source, bytes = received.payload.len(), "received");
-                            self.core.handle(
-                                now,
-                                Event::Packet(Packet {
-                                    interface: id,
-                                    source: received.source,
-                                    destination: received.destination,
-                                    ttl: received.ttl,
-                                    payload: received.payload,
-                                    at,
-                                }),
-                            );
-                        }
-                        Ok(None) => break,
+                let core = &mut self.core;
+                let mut take = |received: Received<'_>| {
+                    trace!(interface = interface.name, source = %received.source, bytes = received.payload.len(), "received");
+                    let packet = Packet {
+                        interface: id,
+                        source: received.source,
+                        destination: received.destination,
+                        ttl: received.ttl,
+                        payload: received.payload,
+                        at,
+                    };
+                    core.handle(now, Event::Packet(packet));
+                };
+                for _ in 0..DATAGRAMS / Inbox::CAPACITY {
+                    match socket.recv(&mut self.inbox, &mut take) {
+                        Ok(Inbox::CAPACITY) => {}
+                        Ok(_) => break,
                         Err(error) => {
                             // The interface went away or down; netlink tells in its own words.
                             debug!(interface = interface.name, %error, "receiving failed");

@@ -9,7 +9,7 @@ use vrrp::{Family, InterfaceId};
 use vrrp_linux::arp::ArpSocket;
 use vrrp_linux::ndp::NdpSocket;
 use vrrp_linux::netlink::LinkState;
-use vrrp_linux::socket::{OpenSocketError, VirtualMacSocket, VrrpSocket};
+use vrrp_linux::socket::{OpenSocketError, Outgoing, VirtualMacSocket, VrrpSocket};
 
 /// Every interface of the set-up, by [`InterfaceId`].
 #[derive(Debug)]
@@ -177,22 +177,36 @@ impl Interface {
         sockets.filter_map(|sockets| sockets.vrrp.as_ref())
     }
 
-    /// Sends a VRRP message, from `mac` or else from the interface's own.
+    /// Sends VRRP messages of one address family, from `mac` or else from the interface's own. `failed` is told of each that
+    /// was not sent.
     pub(super) fn send(
         &self,
         mac: Option<[u8; 6]>,
-        (source, destination): (IpAddr, IpAddr),
-        payload: &[u8],
-    ) -> io::Result<()> {
-        let sockets = self.sockets_of(Family::of(&source));
-        let closed = || io::Error::from(io::ErrorKind::NotConnected);
-        let sockets = sockets.ok_or_else(closed)?;
-        match mac {
-            Some(mac) => sockets.virtual_mac.send(mac, source, destination, payload),
-            None => {
-                let vrrp = sockets.vrrp.as_ref().ok_or_else(closed)?;
-                vrrp.send(source, destination, payload)
+        datagrams: &[Outgoing<'_>],
+        mut failed: impl FnMut(io::Error),
+    ) {
+        let family = datagrams.first().map(|it| Family::of(&it.source));
+        let sockets = family.and_then(|family| self.sockets_of(family));
+        match (sockets, mac) {
+            (Some(sockets), Some(mac)) => {
+                for it in datagrams {
+                    let sent = sockets
+                        .virtual_mac
+                        .send(mac, it.source, it.destination, it.payload);
+                    if let Err(error) = sent {
+                        failed(error);
+                    }
+                }
             }
+            (
+                Some(Sockets {
+                    vrrp: Some(vrrp), ..
+                }),
+                None,
+            ) => vrrp.send_all(datagrams, failed),
+            (Some(_) | None, _) => datagrams
+                .iter()
+                .for_each(|_| failed(io::ErrorKind::NotConnected.into())),
         }
     }
 

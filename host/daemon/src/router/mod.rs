@@ -3,6 +3,7 @@
 //! One thread, one loop ([`driver`]), no lock, no executor, no file. Addresses, routes and rules are kept in place by a second
 //! thread, which vrrp-linux owns; log lines are handed to a third and dropped when it is behind.
 
+mod advertisements;
 mod discards;
 mod driver;
 mod heartbeat;

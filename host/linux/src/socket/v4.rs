@@ -1,19 +1,21 @@
 //! Over IPv4 the header is ours to make, since only so the source need not be an address of the host.
 
 use std::io::{self, IoSlice};
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use pnet_packet::ip::IpNextHeaderProtocol;
 use pnet_packet::ipv4::{Ipv4Packet, MutableIpv4Packet};
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, sockopt};
+use rustix::net::addr::SocketAddrArg as _;
+use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, SocketAddrAny, sockopt};
+use smallvec::SmallVec;
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
 use vrrp::packet::{MULTICAST_IPV4, PROTOCOL, TTL};
 
 use super::{
-    INTERNETWORK_CONTROL, OpenSocketError, PRIORITY_CONTROL, RECEIVE_BUFFER, Received,
-    interface_index,
+    INTERNETWORK_CONTROL, Inbox, OpenSocketError, Outgoing, PRIORITY_CONTROL, RECEIVE_BUFFER,
+    Received, interface_index, of_another_family,
 };
 
 /// See [`VrrpSocket`](super::VrrpSocket).
@@ -39,46 +41,83 @@ impl SocketV4 {
         &self.receive
     }
 
-    pub(super) fn recv<'b>(&self, buffer: &'b mut [u8]) -> io::Result<Option<Received<'b>>> {
-        loop {
-            match rustix::net::recv(&self.receive, &mut *buffer, RecvFlags::DONTWAIT) {
-                Ok((length, _)) => {
-                    let length = length.min(buffer.len());
-                    return Ok(Some(parse_ipv4(&buffer[..length])));
+    pub(super) fn recv(
+        &self,
+        inbox: &mut Inbox,
+        mut take: impl FnMut(Received<'_>),
+    ) -> io::Result<usize> {
+        inbox.receive_v4(&self.receive, |datagram| take(parse_ipv4(datagram)))
+    }
+
+    pub(super) fn send_all(&self, datagrams: &[Outgoing<'_>], mut failed: impl FnMut(io::Error)) {
+        for datagrams in datagrams.chunks(SENT_AT_ONCE) {
+            let mut ready = SmallVec::<[_; SENT_AT_ONCE]>::new();
+            for datagram in datagrams {
+                match Ready::new(datagram) {
+                    Ok(datagram) => ready.push(datagram),
+                    Err(error) => failed(error),
                 }
-                Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => return Ok(None),
-                Err(error) => return Err(error.into()),
             }
+            self.send_ready(&ready, &mut failed);
         }
     }
 
-    pub(super) fn send(
-        &self,
-        source: Ipv4Addr,
-        destination: Ipv4Addr,
-        payload: &[u8],
-    ) -> io::Result<()> {
+    fn send_ready(&self, ready: &[Ready<'_>], mut failed: impl FnMut(io::Error)) {
+        let parts: SmallVec<[_; SENT_AT_ONCE]> = ready
+            .iter()
+            .map(|it| [IoSlice::new(&it.header), IoSlice::new(it.payload)])
+            .collect();
+        let mut nothing: SmallVec<[_; SENT_AT_ONCE]> = ready
+            .iter()
+            .map(|_| SendAncillaryBuffer::default())
+            .collect();
+        let mut messages: SmallVec<[_; SENT_AT_ONCE]> = ready
+            .iter()
+            .zip(&parts)
+            .zip(&mut nothing)
+            .map(|((it, parts), nothing)| MMsgHdr::new_with_addr(&it.destination, parts, nothing))
+            .collect();
+        let mut rest = &mut messages[..];
+        while !rest.is_empty() {
+            let done = match rustix::net::sendmmsg(&self.send, rest, SendFlags::DONTWAIT) {
+                Ok(sent) => sent,
+                Err(Errno::INTR) => 0,
+                // It is the first one's.
+                Err(error) => {
+                    failed(error.into());
+                    1
+                }
+            };
+            rest = rest.get_mut(done..).unwrap_or_default();
+        }
+    }
+}
+
+/// A datagram with its header.
+struct Ready<'b> {
+    header: [u8; IPV4_HEADER_LENGTH],
+    payload: &'b [u8],
+    destination: SocketAddrAny,
+}
+
+impl<'b> Ready<'b> {
+    fn new(datagram: &Outgoing<'b>) -> io::Result<Self> {
+        let (IpAddr::V4(source), IpAddr::V4(destination)) = (datagram.source, datagram.destination)
+        else {
+            return Err(of_another_family());
+        };
+        let payload = datagram.payload;
         let header = ipv4_header(source, destination, payload.len()).ok_or_else(|| {
             io::Error::new(
                 io::ErrorKind::InvalidInput,
                 "the payload does not fit into a datagram",
             )
         })?;
-        loop {
-            let sent = rustix::net::sendmsg_addr(
-                &self.send,
-                &SocketAddrV4::new(destination, 0),
-                &[IoSlice::new(&header), IoSlice::new(payload)],
-                &mut SendAncillaryBuffer::default(),
-                SendFlags::DONTWAIT,
-            );
-            match sent {
-                Ok(_) => return Ok(()),
-                Err(Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
+        Ok(Self {
+            header,
+            payload,
+            destination: SocketAddrV4::new(destination, 0).as_any(),
+        })
     }
 }
 
@@ -89,6 +128,8 @@ impl AsFd for SocketV4 {
 }
 
 const IPV4_HEADER_LENGTH: usize = 20;
+/// Datagrams in one system call.
+const SENT_AT_ONCE: usize = 32;
 
 fn open_receive(interface: &str) -> Result<Socket, OpenSocketError> {
     let refused = |attempt| move |source| OpenSocketError::new(interface, attempt, source);

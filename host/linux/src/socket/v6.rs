@@ -4,23 +4,21 @@
 //! The checksum is the core's in both directions: the kernel could compute and verify it (`IPV6_CHECKSUM`), but what it
 //! finds wrong it would drop before anybody counts it.
 
-use std::io::{self, IoSlice, IoSliceMut};
-use std::net::{Ipv6Addr, SocketAddrV6};
+use std::io::{self, IoSlice};
+use std::net::{IpAddr, Ipv6Addr, SocketAddrV6};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
-use nix::cmsg_space;
 use nix::errno::Errno;
 use nix::sys::socket::sockopt::Ipv6RecvPacketInfo;
 use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn6, SockaddrStorage, recvmsg, sendmsg,
-    setsockopt,
+    ControlMessage, ControlMessageOwned, MsgFlags, RecvMsg, SockaddrIn6, sendmsg, setsockopt,
 };
 use socket2::{Domain, Protocol, Socket, Type};
 use vrrp::packet::{MULTICAST_IPV6, PROTOCOL, TTL};
 
 use super::{
-    INTERNETWORK_CONTROL, OpenSocketError, PRIORITY_CONTROL, RECEIVE_BUFFER, Received,
-    interface_index,
+    INTERNETWORK_CONTROL, Inbox, OpenSocketError, Outgoing, PRIORITY_CONTROL, RECEIVE_BUFFER,
+    Received, interface_index, of_another_family,
 };
 
 /// See [`VrrpSocket`](super::VrrpSocket).
@@ -34,9 +32,8 @@ pub(super) struct SocketV6 {
 /// What the kernel tells of a datagram beside its payload.
 struct Header {
     source: Ipv6Addr,
-    destination: Ipv6Addr,
+    destination: Option<Ipv6Addr>,
     hop_limit: Option<u8>,
-    payload_length: usize,
 }
 
 impl SocketV6 {
@@ -63,55 +60,39 @@ impl SocketV6 {
         &self.socket
     }
 
-    pub(super) fn recv<'b>(&self, buffer: &'b mut [u8]) -> io::Result<Option<Received<'b>>> {
-        loop {
-            match self.receive(buffer) {
-                Ok(header) => {
-                    return Ok(Some(Received {
-                        source: header.source.into(),
-                        destination: header.destination.into(),
-                        ttl: header.hop_limit,
-                        payload: &buffer[..header.payload_length],
-                    }));
+    pub(super) fn recv(
+        &self,
+        inbox: &mut Inbox,
+        mut take: impl FnMut(Received<'_>),
+    ) -> io::Result<usize> {
+        inbox.receive_v6(&self.socket, |message, payload| {
+            let header = read_header(message);
+            take(Received {
+                source: header.source.into(),
+                destination: header.destination.unwrap_or(Ipv6Addr::UNSPECIFIED).into(),
+                ttl: header.hop_limit,
+                payload,
+            });
+            header.destination.is_some() && header.hop_limit.is_some()
+        })
+    }
+
+    /// One call for each: the source goes beside a datagram, and nothing that sends many in one call takes one for each.
+    pub(super) fn send_all(&self, datagrams: &[Outgoing<'_>], mut failed: impl FnMut(io::Error)) {
+        for datagram in datagrams {
+            let sent = match (datagram.source, datagram.destination) {
+                (IpAddr::V6(source), IpAddr::V6(destination)) => {
+                    self.send(source, destination, datagram.payload)
                 }
-                Err(Errno::EINTR) => {}
-                Err(Errno::EAGAIN) => return Ok(None),
-                Err(error) => return Err(error.into()),
+                (IpAddr::V4(_) | IpAddr::V6(_), _) => Err(of_another_family()),
+            };
+            if let Err(error) = sent {
+                failed(error);
             }
         }
     }
 
-    fn receive(&self, buffer: &mut [u8]) -> nix::Result<Header> {
-        let mut control = cmsg_space!(libc::c_int, libc::in6_pktinfo);
-        let mut parts = [IoSliceMut::new(buffer)];
-        let message = recvmsg::<SockaddrStorage>(
-            self.socket.as_raw_fd(),
-            &mut parts,
-            Some(&mut control),
-            MsgFlags::MSG_DONTWAIT,
-        )?;
-        let source = message.address.as_ref();
-        let source = source.and_then(SockaddrStorage::as_sockaddr_in6);
-        let mut header = Header {
-            source: source.map_or(Ipv6Addr::UNSPECIFIED, SockaddrIn6::ip),
-            destination: Ipv6Addr::UNSPECIFIED,
-            hop_limit: None,
-            // A datagram without payload is one: nothing here ends with it.
-            payload_length: message.bytes,
-        };
-        // What is missing, or did not fit, stays as it is above, with which no receive check can succeed.
-        for message in message.cmsgs().into_iter().flatten() {
-            read_control(&message, &mut header);
-        }
-        Ok(header)
-    }
-
-    pub(super) fn send(
-        &self,
-        source: Ipv6Addr,
-        destination: Ipv6Addr,
-        payload: &[u8],
-    ) -> io::Result<()> {
+    fn send(&self, source: Ipv6Addr, destination: Ipv6Addr, payload: &[u8]) -> io::Result<()> {
         let packet_info = libc::in6_pktinfo {
             ipi6_addr: libc::in6_addr {
                 s6_addr: source.octets(),
@@ -161,6 +142,22 @@ fn prepare_to_send(socket: &Socket) -> io::Result<()> {
     socket.set_priority(PRIORITY_CONTROL)
 }
 
+fn read_header(message: &RecvMsg<'_, '_, SockaddrIn6>) -> Header {
+    let mut header = Header {
+        source: message
+            .address
+            .as_ref()
+            .map_or(Ipv6Addr::UNSPECIFIED, SockaddrIn6::ip),
+        destination: None,
+        hop_limit: None,
+    };
+    // With what is missing, or did not fit, no receive check can succeed.
+    for message in message.cmsgs().into_iter().flatten() {
+        read_control(&message, &mut header);
+    }
+    header
+}
+
 #[expect(
     clippy::wildcard_enum_match_arm,
     reason = "control messages are an open set; all but those asked for mean nothing here"
@@ -171,7 +168,7 @@ fn read_control(message: &ControlMessageOwned, header: &mut Header) {
             header.hop_limit = u8::try_from(*hop_limit).ok();
         }
         ControlMessageOwned::Ipv6PacketInfo(info) => {
-            header.destination = Ipv6Addr::from(info.ipi6_addr.s6_addr);
+            header.destination = Some(Ipv6Addr::from(info.ipi6_addr.s6_addr));
         }
         _ => {}
     }
@@ -197,16 +194,20 @@ mod tests {
         socket.set_nonblocking(true).unwrap();
         let untold = SocketV6 { socket, index: 1 };
         open().send_to(&[1, 2, 3], &loopback).unwrap();
-        let mut buffer = [0; 16];
-        let received = untold.recv(&mut buffer).unwrap().unwrap();
-        assert_eq!(
-            received,
-            Received {
-                source: Ipv6Addr::LOCALHOST.into(),
-                destination: Ipv6Addr::UNSPECIFIED.into(),
-                ttl: None,
-                payload: &[1, 2, 3],
-            }
-        );
+        let mut inbox = Inbox::new();
+        let mut received = 0;
+        let count = untold.recv(&mut inbox, |datagram| {
+            received += 1;
+            assert_eq!(
+                datagram,
+                Received {
+                    source: Ipv6Addr::LOCALHOST.into(),
+                    destination: Ipv6Addr::UNSPECIFIED.into(),
+                    ttl: None,
+                    payload: &[1, 2, 3],
+                }
+            );
+        });
+        assert_eq!((count.unwrap(), received), (1, 1));
     }
 }

@@ -6,6 +6,7 @@
     reason = "each test binary uses its own part of what they share"
 )]
 
+pub mod ear;
 pub mod spawned;
 
 pub mod objects;
@@ -24,7 +25,6 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{RecvFlags, recv};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use socket2::Socket;
-use vrrp_linux::socket::{Received, VrrpSocket};
 
 /// What takes milliseconds on an idle host may take seconds on a loaded one; a test that waits this long has failed.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -176,19 +176,6 @@ pub fn run(program: &str, arguments: &str) -> String {
 pub fn readable(fd: impl AsFd, deadline: Instant) -> bool {
     let rest = Timespec::try_from(deadline.saturating_duration_since(Instant::now())).unwrap();
     poll(&mut [PollFd::new(&fd, PollFlags::IN)], Some(&rest)).unwrap() > 0
-}
-
-/// The next datagram that arrives.
-#[track_caller]
-pub fn receive<'b>(socket: &VrrpSocket, buffer: &'b mut [u8]) -> Received<'b> {
-    assert!(
-        readable(socket, Instant::now() + PATIENCE),
-        "nothing arrived"
-    );
-    socket
-        .recv(buffer)
-        .unwrap()
-        .expect("a readable socket has a datagram")
 }
 
 /// The next frame of this kind; the kernel has its own to send meanwhile.

@@ -19,12 +19,17 @@ impl Driver {
         while let Some(action) = self.core.poll_action() {
             self.act(now, action);
         }
+        self.advertisements.send(&self.interfaces);
         self.desire();
         trace!(now = now.as_nanos(), "performed");
     }
 
-    /// Performs one action. What it wants of the kernel, [`desire`](Self::desire) passes on.
+    /// Performs one action, after the advertisements that came before it. What it wants of the kernel,
+    /// [`desire`](Self::desire) passes on.
     pub(super) fn act(&mut self, now: Instant, action: Action) {
+        if !matches!(action, Action::Advertise(_)) || self.advertisements.are_enough() {
+            self.advertisements.send(&self.interfaces);
+        }
         match action {
             Action::Advertise(advertise) => self.advertise(&advertise),
             Action::Claim(instance) => self.claim(instance),
@@ -129,9 +134,18 @@ impl Driver {
     fn advertise(&mut self, advertise: &Advertise) {
         self.sources.insert(advertise.instance, advertise.source);
         let now = clock::wall();
-        self.datagram.clear();
-        self.signer.write(advertise, now, &mut self.datagram);
-        // Told first: should this process die after the next line, the supervisor signs after it, and could not know this
+        trace!(
+            instance = self.name(advertise.instance),
+            priority = advertise.priority,
+            "advertising"
+        );
+        let mac = self.setup.instance(advertise.instance);
+        let mac = mac.and_then(InstanceSetup::mac);
+        let signer = &mut self.signer;
+        self.advertisements.push(advertise, mac, |datagram| {
+            signer.write(advertise, now, datagram);
+        });
+        // Told before it is sent: should this process die after that, the supervisor signs after it, and could not know this
         // from the clock.
         let position = self.setup.position(advertise.instance);
         if let Some(sequence) = self.signer.ahead(advertise.instance, now)
@@ -141,21 +155,6 @@ impl Driver {
                 instance,
                 sequence: sequence.0,
             });
-        }
-        let Some(interface) = self.interfaces.get(advertise.interface) else {
-            return;
-        };
-        trace!(
-            instance = self.name(advertise.instance),
-            priority = advertise.priority,
-            "advertising"
-        );
-        let mac = self.setup.instance(advertise.instance);
-        let mac = mac.and_then(InstanceSetup::mac);
-        let addresses = (advertise.source, advertise.destination);
-        if let Err(error) = interface.send(mac, addresses, &self.datagram) {
-            // The peers will notice the silence; the link event that explains it is on its way.
-            debug!(interface = interface.name, %error, "sending an advertisement failed");
         }
     }
 
