@@ -11,8 +11,8 @@ pub(in crate::config) const CHECK: Keys = Keys::new(&[
     Key::required(
         "module",
         MODULE,
-        "What runs: a module that is built in (docs/modules), the path of a file, from the folder of cluster.toml, or a module \
-         of a registry with its digest (docs/sharing-modules.md).",
+        "What runs: a module that is built in ([modules](modules/README.md)), the path of a file, from the folder of cluster.toml, or a module \
+         of a registry with its digest ([sharing-modules.md](sharing-modules.md)).",
     )
     .example("\"process\""),
     CONFIG.example("{ name = \"nginx\" }"),
@@ -69,7 +69,7 @@ pub(in crate::config) const HOOK: Keys = Keys::new(&[
     Key::required(
         "module",
         MODULE,
-        "What is called: a module that is built in (docs/modules), the path of a file, or a module of a registry with its digest.",
+        "What is called: a module that is built in ([modules](modules/README.md)), the path of a file, or a module of a registry with its digest.",
     )
     .example("\"systemctl\""),
     CONFIG.example("{ action = \"start\", unit = \"nginx.service\" }"),
@@ -154,8 +154,8 @@ const CONFIG: Key = Key::default(
     "config",
     Kind::ModuleConfig,
     "{}",
-    "What the module is told, in keys of its own: docs/modules has a page for each that is built in, `vrrp-host module inspect` says \
-     it of any.",
+    "What the module is told, in keys of its own. Each that is built in has a page with them ([modules](modules/README.md)), \
+     `vrrp-host module inspect` tells those of any.",
 );
 const ALLOW: Key = Key::optional(
     "allow",
