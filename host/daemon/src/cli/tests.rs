@@ -175,8 +175,12 @@ fn misunderstood(
         .then(|| format!("{}: `{}`: {error}", page.display(), command.join(" ")))
 }
 
+/// Whether a file that is named is there, the page cannot say; the tests of the guides try it.
 fn is_an_answer(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::DisplayHelp | ErrorKind::DisplayVersion)
+    matches!(
+        kind,
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::ValueValidation
+    )
 }
 
 /// Text speaks of `vrrp-host explain` without naming an instance.

@@ -1,14 +1,6 @@
 //! The keys of the file, each described once: its name for [`reader`](super::reader), what it may hold and what it is for
 //! for docs/configuration.md and docs/cluster.schema.json, which the tests write.
 
-#![cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        reason = "the program reads the names; the tests read the rest, and hold it against the program"
-    )
-)]
-
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
