@@ -115,14 +115,14 @@ pub(super) enum Kind {
     Choice(&'static [&'static str]),
     Text(Text),
     /// A list with at least so many elements.
-    List(&'static Kind, usize),
+    List(&'static Self, usize),
     /// A value, or a table with one for each node.
-    ByNode(&'static Kind),
+    ByNode(&'static Self),
     /// Any of these.
-    Either(&'static [Kind]),
+    Either(&'static [Self]),
     Table(Keys),
     /// A table whose keys are names of this form.
-    Named(Text, &'static Kind),
+    Named(Text, &'static Self),
     /// A table whose keys are the module's own.
     ModuleConfig,
 }
