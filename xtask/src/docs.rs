@@ -2,9 +2,10 @@
 
 use crate::cargo::{cargo, run as run_command};
 
-/// What writes docs/modules, the tables of docs/from-keepalived.md, and the files of examples/.
-const WRITERS: [[&str; 3]; 3] = [
+/// What writes docs/modules, docs/configuration.md with its schema, the tables of docs/from-keepalived.md, and the files of examples/.
+const WRITERS: [[&str; 3]; 4] = [
     ["--test", "module", "pages"],
+    ["--bin", "vrrp-host", "the_descriptions_say"],
     ["--bin", "vrrp-host", "import::"],
     ["--test", "import", "examples"],
 ];

@@ -229,3 +229,6 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Some(Command::Role(Role::Compile)) => supervisor::compile::child(&options),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,15 +6,63 @@ use std::time::Duration;
 
 use vrrp::{Authentication, Hmac, Key, KeyId, Mode, Version};
 
-use super::reader::{Field, Keys, Table};
+use super::key::{Key as FileKey, Keys, Kind, Text, words};
+use super::reader::{Field, Table};
 use super::report::Diagnostic;
-use super::secret::{ReadPassword, SecretFiles};
+use super::secret::{ReadPassword, SECRET_FILE, SecretFiles};
 use super::suggest::list;
 
-const AUTHENTICATION: Keys = Keys {
-    known: &["keys", "active-key", "mode", "time-window", "password-file"],
-    later: &[],
-};
+pub(super) const AUTHENTICATION: Keys = Keys::new(&[
+    FileKey::optional(
+        "keys",
+        Kind::Named(
+            Text::new("a number from 1 to 255, the same on every node").pattern("^[1-9][0-9]{0,2}$"),
+            &SECRET_FILE,
+        ),
+        "the entry is about a `password-file`",
+        "The keys by number, each in a file with 32 to 64 bytes, as hexadecimal digits or as they are. Every advertisement then has an \
+         HMAC-SHA256 and the time, so the clocks of all nodes have to agree.",
+    )
+    .example("{ 1 = \"/etc/vrrp-host/vrrp-1.key\" }")
+    .source("draft-cassen-vrrp-auth-hmac"),
+    FileKey::optional(
+        "active-key",
+        Kind::Number(KEY_ID),
+        "the only one of `keys`",
+        "The number of the key to sign with, when there are several.",
+    )
+    .example("2"),
+    FileKey::default(
+        "mode",
+        Kind::Choice(&words(&MODES)),
+        "\"enforce\"",
+        "What is done without a good signature: `\"enforce\"` discards it; `\"permissive\"` accepts, counts and tells it; `\"receive-only\"` does \
+         the same and does not sign. For a running cluster, in three reloads: receive-only, permissive, enforce.",
+    )
+    .example("\"permissive\""),
+    FileKey::optional(
+        "time-window",
+        Kind::Duration(WINDOW),
+        "three times `advertisement-interval`, from `5s` to `5m`",
+        "What was signed further than this from the time of this host is discarded.",
+    )
+    .example("\"30s\""),
+    FileKey::optional(
+        "password-file",
+        SECRET_FILE,
+        "the entry is about `keys`",
+        "The password of version 2, for peers that ask for one (`auth_type PASS`). Everybody on the link can read it, and only its first 8 bytes count.",
+    )
+    .example("\"/etc/vrrp-host/vrrp.pass\"")
+    .source("RFC 2338 §5.3.10"),
+])
+.one_of(&["keys", "password-file"]);
+const MODES: [(&str, Mode); 3] = [
+    ("receive-only", Mode::ReceiveOnly),
+    ("permissive", Mode::Permissive),
+    ("enforce", Mode::Enforce),
+];
+const KEY_ID: RangeInclusive<i64> = 1..=255;
 /// What says nothing about a password.
 const OF_KEYS: [&str; 3] = ["active-key", "mode", "time-window"];
 
@@ -124,13 +172,7 @@ fn read_hmac(
     advertisement_interval: Option<Duration>,
     files: SecretFiles<'_>,
 ) -> Option<Hmac> {
-    let mode = table.read("mode", Mode::Enforce, |field| {
-        field.choice(&[
-            ("receive-only", Mode::ReceiveOnly),
-            ("permissive", Mode::Permissive),
-            ("enforce", Mode::Enforce),
-        ])
-    });
+    let mode = table.read("mode", Mode::Enforce, |field| field.choice(&MODES));
     let default = Authentication::default_window(advertisement_interval.unwrap_or_default());
     let window = table.read("time-window", default, |field| {
         field.duration(&WINDOW, "5s")
@@ -190,7 +232,7 @@ fn active_key(table: &Table<'_>, keys: &Field<'_>, ids: &[KeyId]) -> Option<KeyI
         };
         return Some(*only);
     };
-    let number = field.number(1..=255, 1)?;
+    let number = field.number(KEY_ID, 1)?;
     let found = ids.iter().find(|id| i64::from(id.0.get()) == number);
     if found.is_none() {
         let known: Vec<_> = ids.iter().map(|id| id.0.to_string()).collect();

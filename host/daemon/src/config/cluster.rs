@@ -1,5 +1,7 @@
 //! The whole file: every part read, then held against the others, then seen from one node.
 
+mod keys;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::ops::Range;
@@ -18,27 +20,13 @@ use super::model::{Check, Cluster, Group, Hook, Instance, InterfaceTrack, Notify
 use super::module::{self, Modules};
 use super::names::Names;
 use super::nodes::{Nodes, bare};
-use super::reader::{Field, Keys, Sink, Table};
+use super::reader::{Field, Sink, Table};
 use super::report::Diagnostic;
 use super::router::RouterDraft;
 use super::secret::SecretFiles;
 use crate::store::PublicKey;
 
-const ROOT: Keys = Keys {
-    known: &[
-        "nodes",
-        "checks",
-        "hooks",
-        "http",
-        "instances",
-        "sync-groups",
-        "modules",
-        "control",
-        "router",
-        "sandbox",
-    ],
-    later: &[],
-};
+pub(super) use self::keys::ROOT;
 
 const INSTANCE_EXAMPLE: &str = "add at least:\n\
     [instances.VI_1]\n\

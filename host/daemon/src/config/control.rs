@@ -1,11 +1,15 @@
 //! `[control]`: who may ask the running daemon.
 
-use super::reader::{Keys, Table};
+use super::key::{Key, Keys, Kind, Text};
+use super::reader::Table;
 
-const CONTROL: Keys = Keys {
-    known: &["read-only-group"],
-    later: &[],
-};
+pub(super) const CONTROL: Keys = Keys::new(&[Key::optional(
+    "read-only-group",
+    Kind::Text(Text::new("the name of a group of the host")),
+    "only root may ask",
+    "The members of this group may look (`status`, `events`, `explain`), not act.",
+)
+.example("\"monitoring\"")]);
 
 /// `[control]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

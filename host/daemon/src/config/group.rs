@@ -4,19 +4,38 @@ use std::collections::BTreeMap;
 
 use toml::Spanned;
 
-use super::instance::track::{self, InterfaceDraft, TrackDraft};
+use super::instance::track::{self, InterfaceDraft, TRACK, TrackDraft};
 use super::instance::{
     InstanceDraft, NOTIFY, NOTIFY_EXAMPLE, NotifyDraft, Scenery, read_list, read_notify,
 };
+use super::key::{Key, Keys, Kind, Text};
 use super::names::Names;
 use super::nodes::{bare, check_name};
-use super::reader::{Field, Keys, Sink};
+use super::reader::{Field, Sink};
 use super::report::Diagnostic;
 
-const GROUP: Keys = Keys {
-    known: &["members", "track", "notify"],
-    later: &[],
-};
+pub(super) const GROUP: Keys = Keys::new(&[
+    Key::required(
+        "members",
+        Kind::List(&Kind::Text(Text::new("the name of an instance")), 2),
+        "The instances, two or more. An instance is in one group.",
+    )
+    .example("[\"inside\", \"outside\"]"),
+    Key::optional(
+        "track",
+        Kind::List(&Kind::Table(TRACK), 1),
+        "the group depends on what its members track",
+        "What every member depends on.",
+    )
+    .example("[{ check = \"uplink\" }]"),
+    Key::optional(
+        "notify",
+        Kind::List(&Kind::Table(NOTIFY), 1),
+        "no hook is called for the group",
+        "The hooks that are called once for the whole group.",
+    )
+    .example("[{ on = \"master\", hook = \"tell\" }]"),
+]);
 
 /// A group as far as it could be read. What could not be read was reported.
 #[derive(Debug)]

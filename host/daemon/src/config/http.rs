@@ -7,15 +7,30 @@ use std::ops::RangeInclusive;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
+use super::key::{Key, Keys, Kind, Text};
 use super::nodes::{ByNode, Nodes};
-use super::reader::{Field, Keys, Table};
+use super::reader::{Field, Table};
 use super::report::Diagnostic;
-use super::secret::SecretFiles;
+use super::secret::{SECRET_FILE, SecretFiles};
 
-const HTTP: Keys = Keys {
-    known: &["listen", "token-file"],
-    later: &[],
-};
+pub(super) const HTTP: Keys = Keys::new(&[
+    Key::required(
+        "listen",
+        Kind::ByNode(&Kind::Text(
+            Text::new("an IP address with a port").pattern("^.+:[0-9]+$"),
+        )),
+        "The address and port to serve at. Anything but loopback needs a `token-file`.",
+    )
+    .example("\"127.0.0.1:9650\""),
+    Key::optional(
+        "token-file",
+        SECRET_FILE,
+        "nothing is asked for, which only loopback may have",
+        "A file with what a client has to know: 16 to 256 visible ASCII characters. A browser is asked for it as a password, programs send \
+         `Authorization: Bearer TOKEN`.",
+    )
+    .example("\"/etc/vrrp-host/http.token\""),
+]);
 const LISTEN_EXAMPLE: &str = "127.0.0.1:9650";
 
 /// `[http]` on one node.

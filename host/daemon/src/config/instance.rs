@@ -3,6 +3,7 @@
 mod address;
 mod addresses;
 mod announce;
+mod keys;
 mod network;
 pub(super) mod peers;
 mod route;
@@ -11,7 +12,7 @@ pub(super) mod track;
 mod virtual_mac;
 
 use std::num::NonZeroU8;
-use std::ops::{Range, RangeInclusive};
+use std::ops::Range;
 use std::time::Duration;
 
 use toml::Spanned;
@@ -19,56 +20,24 @@ use toml::de::DeValue;
 use vrrp::{AnnounceConfig, ChecksumForm, Family, Version, VirtualRouterId};
 
 use self::addresses::Owner;
+use self::keys::{BYTE, CHECKSUMS, INTERVAL_V2, INTERVAL_V3, STATES, WAIT};
 use self::peers::PeersDraft;
 use self::route::{ROUTE, ROUTE_EXAMPLE, read_route};
 use self::rule::{RULE, RULE_EXAMPLE, read_rule};
 use self::track::{InterfaceDraft, TrackDraft};
 use super::authentication::AuthenticationDraft;
+use super::key::Keys;
 use super::model::NotifyOn;
 use super::names::Names;
 use super::nodes::{ByNode, Nodes, Scope, bare, check_name};
-use super::reader::{Field, Keys, Table};
+use super::reader::{Field, Table};
 use super::secret::SecretFiles;
 
 pub(super) use self::address::AddressDraft;
+pub(super) use self::keys::{INSTANCE, NOTIFY};
 pub(super) use self::route::RouteDraft;
 pub(super) use self::rule::RuleDraft;
 
-const INSTANCE: Keys = Keys {
-    known: &[
-        "interface",
-        "virtual-router-id",
-        "version",
-        "priority",
-        "advertisement-interval",
-        "checksum",
-        "max-learned-interval",
-        "virtual-addresses",
-        "virtual-mac",
-        "accept-mode",
-        "excluded-addresses",
-        "routes",
-        "rules",
-        "unicast",
-        "peers",
-        "min-ttl",
-        "accept-from",
-        "preempt",
-        "preempt-delay",
-        "start-delay",
-        "down-after",
-        "init-grace",
-        "announce",
-        "authentication",
-        "track",
-        "notify",
-    ],
-    later: &[],
-};
-pub(super) const NOTIFY: Keys = Keys {
-    known: &["on", "hook", "nodes"],
-    later: &[],
-};
 pub(super) const NOTIFY_EXAMPLE: &str = "[{ on = \"master\", hook = \"NAME\" }]";
 
 /// RFC 9568 §5.2.4: the priority of a router that does not own the address.
@@ -76,12 +45,6 @@ pub(super) const PRIORITY_DEFAULT: NonZeroU8 = NonZeroU8::new(100).expect("not z
 /// An instance is one message to the router, and that has room for so many routes, and as many rules (see `ipc::router`).
 const ROUTES_MAX: usize = 250;
 const INTERVAL_DEFAULT: Duration = Duration::from_secs(1);
-/// Version 2 counts whole seconds in one byte (RFC 3768 §5.3.7).
-const INTERVAL_V2: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(255);
-/// Version 3 counts hundredths of a second in twelve bits (RFC 9568 §5.2.7).
-const INTERVAL_V3: RangeInclusive<Duration> =
-    Duration::from_millis(10)..=Duration::from_millis(40_950);
-pub(super) const WAIT: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(3600);
 
 /// An instance as far as it could be read. What could not be read was reported.
 #[derive(Debug)]
@@ -176,10 +139,7 @@ impl InstanceDraft {
             advertisement_interval: interval,
             max_learned_interval: read_max_learned_interval(&table, version, interval),
             checksum: table.read("checksum", ChecksumForm::Rfc5798, |field| {
-                field.choice(&[
-                    ("rfc5798", ChecksumForm::Rfc5798),
-                    ("rfc9568", ChecksumForm::Rfc9568),
-                ])
+                field.choice(&CHECKSUMS)
             }),
             virtual_mac: virtual_mac::read(
                 &table,
@@ -270,7 +230,7 @@ pub(super) fn read_interface(field: &Field<'_>) -> Option<String> {
 }
 
 pub(super) fn read_byte(field: &Field<'_>, example: i64) -> Option<NonZeroU8> {
-    let number = field.number(1..=255, example)?;
+    let number = field.number(BYTE, example)?;
     NonZeroU8::new(u8::try_from(number).ok()?)
 }
 
@@ -446,10 +406,5 @@ fn read_on(field: &Field<'_>) -> Option<Vec<NotifyOn>> {
 }
 
 fn read_state(field: &Field<'_>) -> Option<NotifyOn> {
-    field.choice(&[
-        ("master", NotifyOn::Master),
-        ("backup", NotifyOn::Backup),
-        ("fault", NotifyOn::Fault),
-        ("stop", NotifyOn::Stop),
-    ])
+    field.choice(&STATES)
 }

@@ -15,6 +15,7 @@ mod group;
 mod http;
 mod inline;
 mod instance;
+mod key;
 mod lint;
 mod model;
 mod module;

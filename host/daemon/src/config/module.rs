@@ -1,7 +1,8 @@
 //! `[checks.NAME]` and `[hooks.NAME]`: what runs, on which terms.
 
+mod keys;
+
 use std::num::NonZeroU16;
-use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,58 +10,23 @@ use serde_json::Value;
 use toml::de::DeValue;
 use vrrp_sandbox::ModuleRole;
 
+use self::keys::{
+    CHECK_INTERVAL, CHECK_TIMEOUT, CONSECUTIVE, CPU, ERROR_HOLD, HANDLES, HOOK_TIMEOUT, LIMITS,
+    LOG_RATE, MEMORY, ON_ERROR, OUTPUT,
+};
 use super::model::{Check, Hook, Limits, Module, ModuleSource};
 use super::nodes::{bare, check_name};
-use super::reader::{Field, Keys, Table};
+use super::reader::{Field, Table};
 use super::suggest::{closest, list};
 use crate::store::{Lock, PublicKey, Reference, SCHEME};
 
-const CHECK: Keys = Keys {
-    known: &[
-        "module",
-        "config",
-        "interval",
-        "timeout",
-        "rise",
-        "fall",
-        "on-error",
-        "error-hold",
-        "allow",
-        "limits",
-        "user",
-    ],
-    later: &[],
-};
-const HOOK: Keys = Keys {
-    known: &[
-        "module", "config", "timeout", "every", "allow", "limits", "user",
-    ],
-    later: &[],
-};
-const MODULES: Keys = Keys {
-    known: &["key", "keys"],
-    later: &[],
-};
-const KEY_EXAMPLE: &str = "modules = { key = \"RWQ...\" }";
-const LIMITS: Keys = Keys {
-    known: &["memory", "cpu", "output", "handles", "log-rate"],
-    later: &[],
-};
+pub(super) use self::keys::{CHECK, HOOK, MODULES};
 
-/// Below this a check would be a busy loop.
-const CHECK_INTERVAL: RangeInclusive<Duration> =
-    Duration::from_millis(10)..=Duration::from_secs(24 * 3600);
+const KEY_EXAMPLE: &str = "modules = { key = \"RWQ...\" }";
 const CHECK_INTERVAL_DEFAULT: Duration = Duration::from_secs(2);
 /// A check that takes longer than this by default would delay a failover.
 pub(crate) const CHECK_TIMEOUT_DEFAULT: Duration = Duration::from_secs(1);
-const SHORTEST_TIMEOUT: Duration = Duration::from_millis(1);
-const HOOK_TIMEOUT: RangeInclusive<Duration> = SHORTEST_TIMEOUT..=Duration::from_secs(3600);
 pub(crate) const HOOK_TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
-
-/// From one page of WebAssembly to all that 32 bits can address.
-const MEMORY: RangeInclusive<u64> = 64 << 10..=4 << 30;
-const CPU: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(60);
-const OUTPUT: RangeInclusive<u64> = 1 << 10..=1 << 30;
 
 impl Default for Limits {
     fn default() -> Self {
@@ -114,10 +80,10 @@ impl Check {
         let rise = table.read("rise", NonZeroU16::MIN, consecutive);
         let fall = table.read("fall", NonZeroU16::MIN, consecutive);
         let on_error = table.read("on-error", vrrp::OnError::Hold, |field| {
-            field.choice(&[("hold", vrrp::OnError::Hold), ("fail", vrrp::OnError::Fail)])
+            field.choice(&ON_ERROR)
         });
         let error_hold = table.read("error-hold", 3, |field| {
-            u16::try_from(field.number(0..=u16::MAX.into(), 3)?).ok()
+            u16::try_from(field.number(ERROR_HOLD, 3)?).ok()
         });
         Some(Self {
             name: field.key().to_owned(),
@@ -162,7 +128,7 @@ fn title(kind: &str, field: &Field<'_>) -> String {
 
 /// Runs of a check do not overlap, so one must end before the next is due.
 fn check_timeout(field: &Field<'_>, interval: Duration) -> Option<Duration> {
-    let timeout = field.duration(&(SHORTEST_TIMEOUT..=*CHECK_INTERVAL.end()), "1s")?;
+    let timeout = field.duration(&CHECK_TIMEOUT, "1s")?;
     if timeout > interval {
         let interval = humantime::format_duration(interval);
         field.error(
@@ -175,7 +141,7 @@ fn check_timeout(field: &Field<'_>, interval: Duration) -> Option<Duration> {
 }
 
 fn consecutive(field: Field<'_>) -> Option<NonZeroU16> {
-    let number = field.number(1..=u16::MAX.into(), 3)?;
+    let number = field.number(CONSECUTIVE, 3)?;
     NonZeroU16::new(u16::try_from(number).ok()?)
 }
 
@@ -414,10 +380,10 @@ fn read_limits(field: Field<'_>) -> Option<Limits> {
     let cpu = table.read("cpu", default.cpu, |field| field.duration(&CPU, "50ms"));
     let output = table.read("output", default.output, |field| field.size(OUTPUT, "1MiB"));
     let handles = table.read("handles", default.handles, |field| {
-        u32::try_from(field.number(1..=65_535, 128)?).ok()
+        u32::try_from(field.number(HANDLES, 128)?).ok()
     });
     let log_rate = table.read("log-rate", default.log_rate, |field| {
-        u32::try_from(field.number(0..=10_000, 20)?).ok()
+        u32::try_from(field.number(LOG_RATE, 20)?).ok()
     });
     Some(Limits {
         memory: memory?,

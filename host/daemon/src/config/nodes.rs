@@ -6,14 +6,30 @@ use std::ops::Range;
 
 use toml::de::DeValue;
 
-use super::reader::{Field, Keys, Sink, Table};
+use super::key::{Key, Keys, Kind, Text};
+use super::reader::{Field, Sink, Table};
 use super::report::Diagnostic;
 use super::suggest::{closest, list};
 
-const NODE: Keys = Keys {
-    known: &["address"],
-    later: &[],
-};
+pub(super) const NODE: Keys = Keys::new(&[Key::optional(
+    "address",
+    Kind::Text(IP_ADDRESS),
+    "it is not known, which `unicast = true` and `accept-from = \"nodes\"` do not take",
+    "The address of the node itself, on the link that the instances speak on; not one that is shared.",
+)
+.example("\"192.0.2.1\"")]);
+/// Where an entry applies; see [`Scope`].
+pub(super) const NODES: Key = Key::optional(
+    "nodes",
+    Kind::List(&Kind::Text(Text::new("the name of a node")), 1),
+    "on every node",
+    "The nodes on which the entry applies.",
+)
+.example("[\"first\"]");
+/// What [`check_name`] takes.
+pub(super) const NAME: Text =
+    Text::new("a name of 1 to 64 characters without spaces").pattern(r"^\S{1,64}$");
+pub(super) const IP_ADDRESS: Text = Text::new("an IP address").pattern("^[0-9A-Fa-f.:]+$");
 const NODE_EXAMPLE: &str = "[nodes.first]";
 
 /// The nodes of the file.

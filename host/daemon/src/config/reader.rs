@@ -9,6 +9,7 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::key::Keys;
 use super::report::Diagnostic;
 use super::suggest::{closest, list};
 
@@ -24,14 +25,6 @@ impl Sink {
     pub(super) fn into_diagnostics(self) -> Vec<Diagnostic> {
         self.0.into_inner()
     }
-}
-
-/// The keys that a table may have.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Keys {
-    pub(super) known: &'static [&'static str],
-    /// Part of the format, but not of this version.
-    pub(super) later: &'static [&'static str],
 }
 
 /// A table of which all keys are known.
@@ -124,29 +117,24 @@ impl<'d> Table<'d> {
     }
 
     pub(super) fn get(&self, key: &str) -> Option<Field<'d>> {
-        debug_assert!(self.keys.known.contains(&key), "{key} is not listed");
+        debug_assert!(self.keys.contains(key), "{key} is not listed");
         let (key, value) = self.entries.get_key_value(key)?;
         Some(Field::new(self.sink, key, value))
     }
 
     fn check_key(&mut self, field: &Field<'d>) {
         let (key, title) = (field.key, &self.title);
-        if self.keys.known.contains(&key) {
+        if self.keys.contains(key) {
             return;
         }
-        if self.keys.later.contains(&key) {
-            let message = format!("`{key}` is not available yet in this version");
-            self.sink
-                .push(Diagnostic::error(field.key_span(), message).help("leave it out"));
-            return;
-        }
-        let close = closest(key, self.keys.known);
+        let known = self.keys.names();
+        let close = closest(key, &known);
         self.misspelled.extend(close);
         let message = format!("unknown key `{key}` in {title}");
         self.sink.push(
             Diagnostic::error(field.key_span(), message).help(match close {
                 Some(close) => format!("did you mean `{close}`?"),
-                None => format!("known keys: {}", list(self.keys.known)),
+                None => format!("known keys: {}", list(&known)),
             }),
         );
     }
@@ -473,7 +461,7 @@ fn parse_size(text: &str) -> Option<u64> {
     number.checked_mul(*factor)
 }
 
-fn show_size(size: u64) -> String {
+pub(super) fn show_size(size: u64) -> String {
     let (unit, factor) = UNITS
         .iter()
         .find(|(_, factor)| size >= *factor && size.is_multiple_of(*factor))

@@ -1,15 +1,21 @@
 //! `[router]`: how the process that speaks VRRP runs.
 
-use super::nodes::{ByNode, Nodes};
-use super::reader::{Field, Keys, Table};
+use std::ops::RangeInclusive;
 
-const ROUTER: Keys = Keys {
-    known: &["cpu-affinity"],
-    later: &[],
-};
+use super::key::{Key, Keys, Kind};
+use super::nodes::{ByNode, Nodes};
+use super::reader::{Field, Table};
+
+pub(super) const ROUTER: Keys = Keys::new(&[Key::optional(
+    "cpu-affinity",
+    Kind::ByNode(&Kind::List(&Kind::Number(CPU), 1)),
+    "every processor",
+    "The processors that the process which speaks VRRP is kept to, by number, as `vrrp_cpu_affinity` of keepalived.",
+)
+.example("[2, 3]")]);
 const CPUS_EXAMPLE: &str = "[0, 1]";
-/// The last processor that the kernel's own interface has a name for.
-const CPU_MAX: i64 = 1023;
+/// Up to the last processor that the kernel's own interface has a name for.
+const CPU: RangeInclusive<i64> = 0..=1023;
 
 /// `[router]` before it is known which node this is.
 #[derive(Debug, Default)]
@@ -48,7 +54,7 @@ fn read_cpus(field: &Field<'_>) -> Option<Vec<usize>> {
     let elements = field.elements(CPUS_EXAMPLE)?;
     let numbers: Vec<_> = elements
         .iter()
-        .map(|element| element.number(0..=CPU_MAX, 0))
+        .map(|element| element.number(CPU, 0))
         .collect();
     let numbers: Vec<_> = numbers.into_iter().collect::<Option<_>>()?;
     let mut cpus: Vec<_> = numbers

@@ -11,6 +11,7 @@ use vrrp::{Key, Password};
 use zeroize::Zeroizing;
 
 use super::http::Token;
+use super::key::{Kind, Text};
 use super::reader::Field;
 
 /// Where the secrets of a cluster.toml are looked for.
@@ -19,6 +20,11 @@ pub(super) struct SecretFiles<'a> {
     /// Folder of cluster.toml, absolute.
     pub(super) folder: &'a Path,
 }
+
+/// A file that holds a secret.
+pub(super) const SECRET_FILE: Kind = Kind::Text(Text::new(
+    "the path of a file that only root can read, from the folder of cluster.toml",
+));
 
 /// More than any key or password has, in whichever way it is written.
 const LONGEST: usize = 1024;

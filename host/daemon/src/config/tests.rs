@@ -2,6 +2,10 @@
 //! with all warnings in `.warn`, and `valid/*.toml`, which have neither.
 //! `UPDATE_EXPECT=1 cargo test` writes what is printed now.
 
+mod reference;
+mod schema;
+mod variants;
+
 use std::ffi::OsStr;
 use std::fs;
 use std::net::IpAddr;
@@ -626,6 +630,10 @@ fn scenario(node: &str) -> Loaded {
 
 fn scenario_text(more: &str) -> String {
     format!("{SCENARIO}\n{more}")
+}
+
+fn source_tree() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
 fn folder(name: &str) -> PathBuf {

@@ -112,6 +112,17 @@ fn examples_are_what_is_imported() {
     }
 }
 
+/// `--strict`: no single failure leaves an address without an owner for longer than the protocol needs. The whole answer is kept
+/// beside each example; `cargo xtask docs` writes it anew, and so does this test with `UPDATE_EXPECT=1`.
+#[test]
+fn examples_survive_every_single_failure() {
+    for folder in examples() {
+        let arguments = ["simulate", "cluster.toml", "--what-if", "--strict"];
+        let (stdout, _) = assert_code(&vrrp_host(&folder, &arguments), 0);
+        expect_file![folder.join("what-if.txt")].assert_eq(&stdout);
+    }
+}
+
 #[test]
 fn what_is_not_translated_is_on_stderr() {
     let text = format!("global_defs {{\n  vrrp_strict\n}}\n{PASSWORD}");

@@ -6,14 +6,45 @@ use std::ops::RangeInclusive;
 use toml::de::DeValue;
 use vrrp_linux::netlink::Address;
 
+use super::keys::INTERFACE;
 use super::read_interface;
+use crate::config::key::{Key, Keys, Kind, Text, words};
 use crate::config::nodes::{ByNode, Nodes, bare};
-use crate::config::reader::{Field, Keys, Table};
+use crate::config::reader::{Field, Table};
 
-const ADDRESS: Keys = Keys {
-    known: &["address", "dev", "label", "scope"],
-    later: &[],
-};
+pub(super) const ADDRESS: Keys = Keys::new(&[
+    Key::required(
+        "address",
+        Kind::Text(ADDRESS_TEXT),
+        "The address, with a prefix length where it is to bring the route to its network; /32 or /128 without one.",
+    )
+    .example("\"192.0.2.100/24\""),
+    Key::optional(
+        "dev",
+        Kind::ByNode(&INTERFACE),
+        "the interface of the instance",
+        "The interface that has it.",
+    )
+    .example("\"eth1\""),
+    Key::optional(
+        "label",
+        Kind::Text(Text::new("1 to 15 bytes without spaces").pattern(r"^\S{1,15}$")),
+        "none",
+        "The label of an IPv4 address, as `ip address` shows it.",
+    )
+    .example("\"eth1:v\""),
+    Key::default(
+        "scope",
+        Kind::Either(&[Kind::Choice(&words(&SCOPES)), Kind::Number(SCOPE)]),
+        "\"global\"",
+        "The scope of an IPv4 address, in the words of `ip address` or as a number; an IPv6 address says it itself.",
+    )
+    .example("\"link\""),
+]);
+pub(super) const ADDRESS_TEXT: Text =
+    Text::new("an address, with or without a prefix length").pattern("^[0-9A-Fa-f.:]+(/[0-9]+)?$");
+const SCOPES: [(&str, u8); 4] = [("global", 0), ("site", 200), ("link", 253), ("host", 254)];
+const SCOPE: RangeInclusive<i64> = 0..=255;
 const ADDRESS_EXAMPLE: &str = "{ address = \"192.0.2.1/24\", dev = \"eth1\" }";
 const EXAMPLES: &str = "write `\"192.0.2.1\"` or `\"fe80::1\"`, or with a prefix length `\"192.0.2.1/24\"` or `\"fe80::1/64\"`";
 
@@ -223,15 +254,13 @@ fn read_scope(table: &Table<'_>, of_ipv6: bool) -> Option<u8> {
             return None;
         }
         match field.value() {
-            DeValue::String(_) => {
-                field.choice(&[("global", 0), ("site", 200), ("link", 253), ("host", 254)])
-            }
+            DeValue::String(_) => field.choice(&SCOPES),
             DeValue::Integer(_)
             | DeValue::Float(_)
             | DeValue::Boolean(_)
             | DeValue::Datetime(_)
             | DeValue::Array(_)
-            | DeValue::Table(_) => u8::try_from(field.number(0..=255, 253)?).ok(),
+            | DeValue::Table(_) => u8::try_from(field.number(SCOPE, 253)?).ok(),
         }
     })
 }

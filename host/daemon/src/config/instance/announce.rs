@@ -5,13 +5,41 @@ use std::time::Duration;
 
 use vrrp::AnnounceConfig;
 
-use super::{WAIT, read_byte};
-use crate::config::reader::{Keys, Table};
+use super::keys::{BYTE, WAIT};
+use super::read_byte;
+use crate::config::key::{Key, Keys, Kind};
+use crate::config::reader::Table;
 
-const ANNOUNCE: Keys = Keys {
-    known: &["repeat", "delay", "refresh", "min-interval"],
-    later: &[],
-};
+pub(super) const ANNOUNCE: Keys = Keys::new(&[
+    Key::default(
+        "repeat",
+        Kind::Number(BYTE),
+        "5",
+        "How often each address is announced at once when this node becomes MASTER.",
+    )
+    .example("3"),
+    Key::default(
+        "delay",
+        Kind::Duration(WAIT),
+        "\"5s\"",
+        "After so long, it is announced as often once more, for those that missed it; `\"0s\"` for never.",
+    )
+    .example("\"1s\""),
+    Key::default(
+        "refresh",
+        Kind::Duration(WAIT),
+        "\"0s\"",
+        "A MASTER announces its addresses this often, one after the other; `\"0s\"` for never.",
+    )
+    .example("\"60s\""),
+    Key::default(
+        "min-interval",
+        Kind::Duration(MIN_INTERVAL),
+        "\"0s\"",
+        "The least time between an announcement of this instance and any other on the interface, for switches that drop bursts.",
+    )
+    .example("\"1ms\""),
+]);
 /// A whole burst must not take minutes.
 const MIN_INTERVAL: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(1);
 

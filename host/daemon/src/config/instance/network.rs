@@ -1,17 +1,24 @@
 //! What routes and rules have in common: networks and routing tables.
 
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 
 use ipnet::IpNet;
 use toml::de::DeValue;
 use vrrp::Family;
 use vrrp_linux::netlink::{DEFAULT_TABLE, LOCAL_TABLE, MAIN_TABLE};
 
+use crate::config::key::{Kind, Text, words};
 use crate::config::reader::Field;
 use crate::config::suggest::list;
 
 /// The largest number of a routing table, a metric, a priority or a mark.
 pub(super) const NUMBER_MAX: i64 = u32::MAX as i64;
+/// The number of a table, a priority or a mark.
+pub(super) const NUMBER: RangeInclusive<i64> = 1..=NUMBER_MAX;
+pub(super) const TABLE: Kind = Kind::Either(&[Kind::Number(NUMBER), Kind::Choice(&words(&TABLES))]);
+pub(super) const NETWORK: Text =
+    Text::new("a network or an address").pattern("^[0-9A-Fa-f.:]+(/[0-9]+)?$");
 
 /// The tables that have a name whatever `/etc/iproute2/rt_tables` says: the file is to mean the same on every node.
 const TABLES: [(&str, u32); 3] = [
@@ -52,7 +59,7 @@ pub(super) fn read_network(field: &Field<'_>, example: &str) -> Option<IpNet> {
 /// The number of a routing table, or a name that the kernel itself knows.
 pub(super) fn read_table(field: &Field<'_>) -> Option<u32> {
     let DeValue::String(name) = field.value() else {
-        return read_number(field, 1, 100);
+        return read_number(field, NUMBER, 100);
     };
     let found = TABLES.iter().find(|(known, _)| known == name);
     if found.is_none() {
@@ -68,9 +75,13 @@ pub(super) fn read_table(field: &Field<'_>) -> Option<u32> {
     found.map(|(_, number)| *number)
 }
 
-/// A number from `least` to [`NUMBER_MAX`].
-pub(super) fn read_number(field: &Field<'_>, least: i64, example: i64) -> Option<u32> {
-    u32::try_from(field.number(least..=NUMBER_MAX, example)?).ok()
+/// A number in `range`, which ends at [`NUMBER_MAX`].
+pub(super) fn read_number(
+    field: &Field<'_>,
+    range: RangeInclusive<i64>,
+    example: i64,
+) -> Option<u32> {
+    u32::try_from(field.number(range, example)?).ok()
 }
 
 /// Reports that two values that go together are of different families.

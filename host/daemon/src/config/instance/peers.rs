@@ -8,6 +8,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 use vrrp::Peers;
 
+use super::keys::ACCEPT;
 use super::{AddressDraft, read_byte};
 use crate::config::nodes::{ByNode, Nodes};
 use crate::config::reader::{Field, Sink, Table};
@@ -211,7 +212,7 @@ fn read_accept(field: &Field<'_>, nodes: &Nodes) -> Option<Accept> {
         let list = read_list(field, PEERS_EXAMPLE)?;
         return Some(Accept::List(list, field.span()));
     }
-    let accept = field.choice(&[("anybody", false), ("nodes", true)])?;
+    let accept = field.choice(&ACCEPT)?;
     if !accept {
         return Some(Accept::Anybody);
     }

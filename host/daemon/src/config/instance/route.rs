@@ -1,24 +1,85 @@
 //! `routes`: tables in the words of `ip route`.
 
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 
 use ipnet::IpNet;
 use toml::Spanned;
 use vrrp::Family;
 use vrrp_linux::netlink::{MAIN_TABLE, METRIC_V6, Route, RouteKind, everything};
 
-use super::network::{families_differ, read_network, read_number, read_table};
+use super::keys::INTERFACE;
+use super::network::{NUMBER_MAX, TABLE, families_differ, read_network, read_number, read_table};
 use super::read_interface;
-use crate::config::nodes::{ByNode, Nodes};
-use crate::config::reader::{Field, Keys, Table};
+use crate::config::key::{Key, Keys, Kind, Text, words};
+use crate::config::nodes::{ByNode, IP_ADDRESS, Nodes};
+use crate::config::reader::{Field, Table};
 use crate::config::report::Diagnostic;
 
-pub(super) const ROUTE: Keys = Keys {
-    known: &[
-        "to", "via", "dev", "src", "table", "metric", "onlink", "type",
-    ],
-    later: &[],
-};
+pub(super) const ROUTE: Keys = Keys::new(&[
+    Key::required(
+        "to",
+        Kind::Text(Text::new("a network, an address or `default`")),
+        "Where it leads. `\"default\"` is of the family of `via` or `src`, or else of the virtual addresses; `\"0.0.0.0/0\"` and `\"::/0\"` say it.",
+    )
+    .example("\"198.51.100.0/24\""),
+    Key::optional(
+        "via",
+        Kind::Text(IP_ADDRESS),
+        "the destination is on the link",
+        "The next hop.",
+    )
+    .example("\"192.0.2.254\""),
+    Key::optional(
+        "dev",
+        Kind::ByNode(&INTERFACE),
+        "the interface of the instance where there is no `via`, or it is link-local or `onlink`; otherwise the one that `via` is reached by",
+        "The interface it leaves by.",
+    )
+    .example("\"eth1\""),
+    Key::optional(
+        "src",
+        Kind::Text(IP_ADDRESS),
+        "the kernel chooses",
+        "The address that packets of this host itself are sent from.",
+    )
+    .example("\"192.0.2.100\""),
+    Key::default(
+        "table",
+        TABLE,
+        "\"main\"",
+        "The routing table, by number or by a name that every kernel knows.",
+    )
+    .example("100"),
+    Key::default(
+        "metric",
+        Kind::Number(METRIC),
+        "0",
+        "Of two routes to one destination the lower metric is taken. 0 is 1024 for IPv6, as in the kernel.",
+    )
+    .example("50"),
+    Key::default(
+        "onlink",
+        Kind::Boolean,
+        "false",
+        "Whether `via` is on the link though no address says so.",
+    )
+    .example("true"),
+    Key::default(
+        "type",
+        Kind::Choice(&words(&KINDS)),
+        "\"unicast\"",
+        "`\"blackhole\"`, `\"unreachable\"` and `\"prohibit\"` drop what they match, and have neither `via`, `dev`, `src` nor `onlink`.",
+    )
+    .example("\"blackhole\""),
+]);
+const METRIC: RangeInclusive<i64> = 0..=NUMBER_MAX;
+const KINDS: [(&str, RouteKind); 4] = [
+    ("unicast", RouteKind::Unicast),
+    ("blackhole", RouteKind::Blackhole),
+    ("unreachable", RouteKind::Unreachable),
+    ("prohibit", RouteKind::Prohibit),
+];
 pub(super) const ROUTE_EXAMPLE: &str = "[{ to = \"default\", via = \"192.0.2.254\" }]";
 
 /// A route on whichever node.
@@ -90,7 +151,7 @@ pub(super) fn read_route(
         ByNode::read(&field, nodes, read_interface).map(Some)
     });
     let number = table.read("table", MAIN_TABLE, |field| read_table(&field));
-    let metric = table.read("metric", 0, |field| read_number(&field, 0, 50));
+    let metric = table.read("metric", 0, |field| read_number(&field, METRIC, 50));
     let onlink = table.read("onlink", false, |field| field.boolean());
     let kind = read_kind(table);
     if onlink == Some(true)
@@ -156,14 +217,7 @@ fn read_next(field: &Field<'_>) -> Option<IpAddr> {
 }
 
 fn read_kind(table: &Table<'_>) -> Option<RouteKind> {
-    let kind = table.read("type", RouteKind::Unicast, |field| {
-        field.choice(&[
-            ("unicast", RouteKind::Unicast),
-            ("blackhole", RouteKind::Blackhole),
-            ("unreachable", RouteKind::Unreachable),
-            ("prohibit", RouteKind::Prohibit),
-        ])
-    })?;
+    let kind = table.read("type", RouteKind::Unicast, |field| field.choice(&KINDS))?;
     if kind != RouteKind::Unicast {
         let leads_on = ["via", "dev", "src", "onlink"]
             .into_iter()

@@ -6,16 +6,63 @@ use toml::de::DeValue;
 use vrrp::Family;
 use vrrp_linux::netlink::{MAIN_TABLE, Mark, RULE_PRIORITY, Rule};
 
-use super::network::{families_differ, read_network, read_number, read_table};
+use super::keys::INTERFACE;
+use super::network::{
+    NETWORK, NUMBER, TABLE, families_differ, read_network, read_number, read_table,
+};
 use super::read_interface;
+use crate::config::key::{Key, Keys, Kind, Text};
 use crate::config::nodes::{ByNode, Nodes};
-use crate::config::reader::{Field, Keys, Table};
+use crate::config::reader::{Field, Table};
 use crate::config::report::Diagnostic;
 
-pub(super) const RULE: Keys = Keys {
-    known: &["from", "to", "table", "priority", "fwmark", "iif"],
-    later: &[],
-};
+pub(super) const RULE: Keys = Keys::new(&[
+    Key::optional(
+        "from",
+        Kind::Text(NETWORK),
+        "from anywhere",
+        "The packets that come from here.",
+    )
+    .example("\"192.0.2.100\""),
+    Key::optional(
+        "to",
+        Kind::Text(NETWORK),
+        "to anywhere",
+        "The packets that go there.",
+    )
+    .example("\"198.51.100.0/24\""),
+    Key::default(
+        "table",
+        TABLE,
+        "\"main\"",
+        "The routing table that they take, by number or by a name that every kernel knows.",
+    )
+    .example("100"),
+    Key::default(
+        "priority",
+        Kind::Number(NUMBER),
+        "32765",
+        "Rules are asked in this order, the lowest first. The default is just before `main`.",
+    )
+    .example("1000"),
+    Key::optional(
+        "fwmark",
+        Kind::Either(&[
+            Kind::Number(NUMBER),
+            Kind::Text(Text::new("a mark with its mask").pattern("^[0-9a-fA-Fx]+/[0-9a-fA-Fx]+$")),
+        ]),
+        "whatever their mark",
+        "The packets that the firewall has marked so.",
+    )
+    .example("\"0x10/0xff\""),
+    Key::optional(
+        "iif",
+        Kind::ByNode(&INTERFACE),
+        "from any interface",
+        "The packets that came in by this interface; `lo` for those of the host itself.",
+    )
+    .example("\"eth1\""),
+]);
 pub(super) const RULE_EXAMPLE: &str = "[{ from = \"192.0.2.100\", table = 100 }]";
 
 /// A rule on whichever node.
@@ -46,9 +93,9 @@ pub(super) fn read_rule(
     nodes: &Nodes,
 ) -> Option<Spanned<RuleDraft>> {
     if RULE
-        .known
-        .iter()
-        .all(|key| *key == "priority" || table.get(key).is_none())
+        .names()
+        .into_iter()
+        .all(|key| key == "priority" || table.get(key).is_none())
     {
         table.push(
             Diagnostic::missing(
@@ -75,7 +122,7 @@ pub(super) fn read_rule(
     }
     let number = table.read("table", MAIN_TABLE, |field| read_table(&field));
     let priority = table.read("priority", RULE_PRIORITY, |field| {
-        read_number(&field, 1, 1000)
+        read_number(&field, NUMBER, 1000)
     });
     let fwmark = table.read("fwmark", None, |field| read_mark(&field).map(Some));
     let iif = table.read("iif", None, |field| {
@@ -111,7 +158,7 @@ fn selects(network: &IpNet) -> bool {
 fn read_mark(field: &Field<'_>) -> Option<Mark> {
     let DeValue::String(text) = field.value() else {
         return Some(Mark {
-            value: read_number(field, 1, 1)?,
+            value: read_number(field, NUMBER, 1)?,
             mask: u32::MAX,
         });
     };

@@ -7,26 +7,62 @@ use toml::Spanned;
 use toml::de::DeValue;
 use vrrp::OnFail;
 
-use super::{Scenery, WAIT, read_interface, read_list};
-use crate::config::nodes::Scope;
-use crate::config::reader::{Field, Keys, Table};
+use super::keys::{INTERFACE, WAIT};
+use super::{Scenery, read_interface, read_list};
+use crate::config::key::{Key, Keys, Kind, Text, words};
+use crate::config::nodes::{NODES, Scope};
+use crate::config::reader::{Field, Table};
 
-const KEYS: Keys = Keys {
-    known: &[
+pub(in crate::config) const TRACK: Keys = Keys::new(&[
+    Key::optional(
         "check",
+        Kind::Text(Text::new("the name of a check")),
+        "the entry is about an `interface`",
+        "The check that is depended on.",
+    )
+    .example("\"node-exporter\""),
+    Key::optional(
         "interface",
-        "nodes",
+        INTERFACE,
+        "the entry is about a `check`",
+        "The interface that is depended on: it has to be up with a carrier. An instance depends on its own one anyhow.",
+    )
+    .example("\"eth1\"")
+    .source("ietf-vrrp `track/interfaces`"),
+    NODES,
+    Key::default(
         "on-fail",
+        Kind::Either(&[Kind::Choice(&words(&ON_FAIL)), Kind::Table(WEIGHTED)]),
+        "\"fault\"",
+        "What it costs: `\"fault\"`, the instance is in FAULT and takes no part; `\"release\"`, it gives the address away at once and stays \
+         eligible; a `weight`, the priority changes.",
+    )
+    .example("{ weight = -20 }"),
+    Key::default(
         "up-delay",
+        Kind::Duration(WAIT),
+        "\"0s\"",
+        "An interface has to be up for so long before it counts as up.",
+    )
+    .example("\"2s\""),
+    Key::default(
         "down-delay",
-    ],
-    later: &[],
-};
+        Kind::Duration(WAIT),
+        "\"0s\"",
+        "An interface has to be down for so long before it counts as down.",
+    )
+    .example("\"500ms\""),
+])
+.one_of(&["check", "interface"]);
 const EXAMPLE: &str = "[{ check = \"NAME\" }]";
-const ON_FAIL: Keys = Keys {
-    known: &["weight"],
-    later: &[],
-};
+const WEIGHTED: Keys = Keys::new(&[Key::required(
+    "weight",
+    Kind::Number(WEIGHT),
+    "Added to the priority: a negative one while it is down, a positive one while it is up; not 0.",
+)
+.example("-20")
+.source("ietf-vrrp `track/interfaces/interface/priority-decrement`")]);
+const ON_FAIL: [(&str, OnFail); 2] = [("fault", OnFail::Fault), ("release", OnFail::Release)];
 const ON_FAIL_EXAMPLE: &str =
     "write `\"fault\"`, `\"release\"`, or a table like `{ weight = -20 }`";
 /// An offset beyond this could not change a priority any more.
@@ -63,7 +99,7 @@ pub(crate) fn read_all(
     title: &str,
     scenery: Scenery<'_>,
 ) -> (Vec<TrackDraft>, Vec<InterfaceDraft>) {
-    let entries = read_list(table, "track", title, EXAMPLE, KEYS, |entry| {
+    let entries = read_list(table, "track", title, EXAMPLE, TRACK, |entry| {
         read(entry, scenery)
     });
     let mut checks = Vec::new();
@@ -127,12 +163,10 @@ fn read(table: &Table<'_>, scenery: Scenery<'_>) -> Option<Entry> {
 
 fn read_on_fail(field: &Field<'_>) -> Option<OnFail> {
     match field.value() {
-        DeValue::String(_) => {
-            field.choice(&[("fault", OnFail::Fault), ("release", OnFail::Release)])
-        }
+        DeValue::String(_) => field.choice(&ON_FAIL),
         DeValue::Table(_) => {
             let example = "{ weight = -20 }";
-            let table = field.table("`on-fail`", example, ON_FAIL)?;
+            let table = field.table("`on-fail`", example, WEIGHTED)?;
             table.require("weight", "weight = -20", read_weight)
         }
         DeValue::Integer(number) => {
