@@ -1,5 +1,11 @@
 //! `docs/getting-started.md`: every command in it is run, in its order, on the host that it names.
 
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test prints what it sees, and fails by unwrapping"
+)]
+
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;

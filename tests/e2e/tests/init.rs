@@ -1,5 +1,7 @@
 //! `vrrp-host init`: what it writes on each kind of host, and that it can be started as it is.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by unwrapping")]
+
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

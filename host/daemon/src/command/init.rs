@@ -27,9 +27,9 @@ const SERVICE_FILE: &str = "/etc/vrrp-host/cluster.toml";
 /// For which interface, and whereto.
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
-    /// Write there; `-` is stdout
-    #[arg(long, short, value_name = "FILE", default_value = SERVICE_FILE)]
-    output: PathBuf,
+    /// Write there; `-` is stdout [default: that of --config, or else /etc/vrrp-host/cluster.toml]
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
     /// Where the nodes hear each other [default: where the default route leads, or the only one with an address]
     #[arg(long, short, value_name = "NAME")]
     interface: Option<String>,
@@ -43,7 +43,9 @@ pub(crate) struct Arguments {
 /// # Errors
 /// When there is a file already, it cannot be written, or no interface can be chosen.
 pub(crate) fn init(options: &Options, arguments: &Arguments) -> Result<(), Failure> {
-    let path = Some(arguments.output.as_path()).filter(|path| *path != Path::new("-"));
+    let named = arguments.output.as_ref().or(options.config.as_ref());
+    let path = named.map_or_else(|| Path::new(SERVICE_FILE), PathBuf::as_path);
+    let path = Some(path).filter(|path| *path != Path::new("-"));
     // Before it is listened for seconds.
     if let Some(path) = path.filter(|path| path.exists() && !arguments.force) {
         return Err(exists(path));

@@ -152,13 +152,11 @@ mod tests {
             ..InstanceSetup::example("eth0", &[virtual_address.into()])
         };
         change(&mut instance);
-        let mut setup = Setup {
-            address: Some(OWN.into()),
-            peers: vec![PEER.into()],
-            all_nodes_known: true,
-            instances: vec![instance],
-            ..Setup::default()
-        };
+        let mut setup = Setup::default();
+        setup.address = Some(OWN.into());
+        setup.peers = vec![PEER.into()];
+        setup.all_nodes_known = true;
+        setup.instances = vec![instance];
         setup.number(None);
         setup
     }
@@ -241,10 +239,8 @@ mod tests {
     #[test]
     fn nobody_is_suspected_where_nodes_may_speak_from_other_addresses() {
         let elsewhere = Ipv4Addr::new(198, 51, 100, 1);
-        let unknown = Setup {
-            all_nodes_known: false,
-            ..setup(|_| ())
-        };
+        let mut unknown = setup(|_| ());
+        unknown.all_nodes_known = false;
         for (mut conflicts, setup) in [
             (speaking_from(elsewhere), setup(|_| ())),
             (speaking_from(OWN), unknown),
