@@ -138,8 +138,11 @@ fn a_host_without_an_address_is_told_to_get_one() {
     let host = Netns::new("host").unwrap();
     let alone = init(&attempt, &host, &[]);
     alone.assert_says(78, &["no network interface but the loopback"]);
-    host.ip(&["link", "add", INTERFACE, "type", "dummy"])
-        .unwrap();
+    let segment = Segment::new("segment").unwrap();
+    let address = (Ipv4Addr::new(10, 0, 0, 1), 24);
+    let _port = segment.attach(&host, INTERFACE, address).unwrap();
+    // Of its addresses, the one of the link alone comes back by itself.
+    host.ip(&["address", "flush", "dev", INTERFACE]).unwrap();
     let without = init(&attempt, &host, &[]);
     without.assert_says(78, &["eth0 has no address", "ip address add", "dev eth0"]);
     assert!(!attempt.path("cluster.toml").exists());
