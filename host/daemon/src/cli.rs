@@ -61,6 +61,8 @@ pub(crate) enum LogFormat {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Write a commented cluster.toml for this host, to begin with; asks nothing
+    Init(command::init::Arguments),
     /// Check cluster.toml and every module it names, for all nodes, without starting anything
     CheckConfig {
         /// The file; the same as --config
@@ -196,6 +198,7 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<(), Failure> {
     let Arguments { command, options } = arguments;
     match command {
         None => supervisor::run(&options),
+        Some(Command::Init(arguments)) => command::init(&options, &arguments),
         Some(Command::CheckConfig { file }) => command::check_config(&options, file.as_deref()),
         Some(Command::Simulate(arguments)) => command::simulate::simulate(&options, arguments),
         Some(Command::Import(arguments)) => command::import(&arguments),

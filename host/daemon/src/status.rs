@@ -86,6 +86,8 @@ pub(crate) struct Instance {
     /// The tracked interfaces beside its own, by name.
     pub(crate) interfaces: BTreeMap<String, Track>,
     pub(crate) authentication: Authentication,
+    /// Who else sends advertisements for this virtual router and is no node of the file; null when nobody was heard for a while.
+    pub(crate) vrid_conflict: Option<VridConflict>,
     /// Counters in the words of RFC 8347.
     pub(crate) counters: BTreeMap<String, u64>,
 }
@@ -134,6 +136,26 @@ pub(crate) struct AuthenticationFailure {
     pub(crate) error: String,
     /// When it arrived, RFC 3339 in UTC.
     pub(crate) at: String,
+}
+
+/// Another cluster with the same number on the same link, most likely.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct VridConflict {
+    /// Where its advertisements come from.
+    pub(crate) source: String,
+    /// The priority in the last one.
+    pub(crate) priority: u8,
+    /// When that arrived, RFC 3339 in UTC.
+    pub(crate) at: String,
+}
+
+/// The sentence about somebody at `source` who has the number of an instance, to stand after its name.
+pub(crate) fn vrid_conflict_words(source: &str, virtual_router_id: u8, interface: &str) -> String {
+    format!(
+        "{source} also sends advertisements for virtual router {virtual_router_id} on {interface}, and is no node of cluster.toml: \
+         choose another virtual-router-id, or add it to [nodes] or accept-from if it is one of yours"
+    )
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

@@ -1,10 +1,12 @@
-//! Processes by name: who runs now ([`find`], [`KnownProcesses`]), and events when that changes ([`ProcessWatcher`]).
+//! Processes by name: who runs now ([`find`], [`KnownProcesses`]), who has a port
+//! ([`listening_at`]), and events when a name's processes change ([`ProcessWatcher`]).
 //!
 //! A process has a name when its `comm` (`/proc/PID/comm`, what `ps -o comm` and `top` show) equals it, or the
 //! last path component of its first argument does. The kernel cuts `comm` after 15 bytes, so a
 //! longer name is only compared with the first argument. Zombies do not count: they run no more. Threads are not processes.
 
 mod connector;
+mod listening;
 mod watcher;
 
 use std::collections::HashMap;
@@ -20,6 +22,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 pub use connector::{OpenConnectorError, ProcConnector};
+pub use listening::listening_at;
 pub use watcher::{ProcessEvent, ProcessWatcher};
 
 /// A running process.

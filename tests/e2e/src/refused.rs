@@ -82,9 +82,20 @@ impl Attempt {
     /// When there is no such program.
     #[must_use]
     pub fn run(&self, host: &Netns, arguments: &[&str]) -> Refusal {
+        self.run_under(&[], host, arguments)
+    }
+
+    /// As [`Attempt::run`], with the words of `under` before the program: one that becomes it in the end.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such program.
+    #[must_use]
+    pub fn run_under(&self, under: &[&str], host: &Netns, arguments: &[&str]) -> Refusal {
         let binary = vrrp_host_binary().expect("vrrp-host is built");
         let (control, state_dir) = (self.control(), state_dir());
         let mut command = vec!["env", "-C", utf8(self.folder.path())];
+        command.extend(under);
         command.extend(["timeout", "--signal=KILL", "30", utf8(&binary)]);
         command.extend(arguments);
         command.extend(["--control", utf8(&control)]);

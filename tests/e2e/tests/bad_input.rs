@@ -189,6 +189,7 @@ fn an_interface_that_does_not_exist_is_shown_and_not_a_packet_leaves_the_host() 
             " --> cluster.toml:11:13\n",
             "interface = \"eth9\"\n",
             "^^^^^^",
+            "did you mean `eth0`? It has `lo` and `eth0`",
         ],
     );
     attempt.assert_nothing_started(&stage.first);
@@ -247,7 +248,8 @@ fn every_error_is_told_at_once() {
 fn a_file_that_cannot_be_read_is_told() {
     let stage = Stage::new().expect("the laboratory works");
     let attempt = Attempt::new("");
-    for (file, says) in [("nowhere.toml", "No such file"), (".", "Is a directory")] {
+    let unwritten = "No such file or directory (os error 2); `vrrp-host init --output nowhere.toml` writes one to begin with";
+    for (file, says) in [("nowhere.toml", unwritten), (".", "Is a directory")] {
         for refusal in [
             attempt.run(&stage.first, &["--config", file]),
             attempt.run(&stage.first, &["check-config", file]),
@@ -264,6 +266,7 @@ fn a_wrong_command_line_is_told_with_the_right_one() {
     let attempt = Attempt::new(cluster(""));
     for (arguments, says) in [
         (&[][..], "vrrp-host --config cluster.toml"),
+        (&[][..], "`vrrp-host init` writes one to begin with"),
         (&["stats"][..], "'status'"),
         (&["--confg", "cluster.toml"][..], "--config"),
         (&["check-config"][..], "vrrp-host check-config cluster.toml"),

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use e2e::daemon::{Daemon, state_dir};
 use e2e::metronome::Metronome;
+use e2e::refused::Attempt;
 use e2e::stage::{FIRST, INSTANCE, SHARED, Stage, cluster};
 use e2e::wire::{advertisements, assert_good};
 use lab::scenario::{State, vrrp_host_binary};
@@ -91,6 +92,26 @@ fn without_rights_nothing_starts_and_the_message_names_them() {
         assert!(!control.exists());
     }
     assert_eq!(advertisements(&capture.stop().unwrap(), FIRST), []);
+}
+
+#[test]
+fn who_has_the_port_is_told_with_what_to_do() {
+    let stage = Stage::new().unwrap();
+    let http = "[http]\nlisten = \"127.0.0.1:9650\"";
+    let daemon = Daemon::start(&stage.first, "first", &cluster(http));
+    daemon.wait_for_state(INSTANCE, State::Master);
+    let pid = daemon.pids().supervisor.as_raw_nonzero();
+
+    let attempt = Attempt::new(cluster(http));
+    attempt.start(&stage.first).assert_says(
+        75,
+        &[
+            "error: cannot listen at 127.0.0.1:9650: ",
+            "listen = \"127.0.0.1:9650\"\n",
+            &format!("vrrp-host has the port (process {pid}): end it, or write another port"),
+        ],
+    );
+    assert_eq!(daemon.state(INSTANCE), Ok(State::Master));
 }
 
 /// A cluster.toml that has nothing wrong.

@@ -1,13 +1,14 @@
 //! `vrrp-host import`: a cluster.toml from the files of keepalived.
 
-use std::fs::{self, OpenOptions, Permissions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::net::IpAddr;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::new_file::{self, Existing};
 use super::print;
 use crate::config;
 use crate::exit::Failure;
@@ -109,17 +110,14 @@ fn check(path: &Path, imported: &Imported) -> Result<(), Failure> {
 
 /// Everything or nothing.
 fn write(path: &Path, imported: &Imported) -> Result<(), Failure> {
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
+    let folder = new_file::folder_of(path);
     if path.exists() {
         return Err(exists(path));
     }
     let mut written = Vec::new();
     let result = write_secrets(folder, &imported.secrets, &mut written)
         .and_then(|()| check(path, imported))
-        .and_then(|()| write_new(folder, path, &imported.text));
+        .and_then(|()| write_new(path, &imported.text));
     if result.is_err() {
         for secret in written {
             // It was made a moment ago; what is left to do when it cannot be removed is told by the error itself.
@@ -159,21 +157,14 @@ fn write_secrets(
     Ok(())
 }
 
-fn write_new(folder: &Path, path: &Path, text: &str) -> Result<(), Failure> {
-    let fail = |error: io::Error| cannot_write(path, &error);
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(fail)?;
-    file.write_all(text.as_bytes()).map_err(fail)?;
-    file.as_file()
-        .set_permissions(Permissions::from_mode(0o644))
-        .map_err(fail)?;
-    file.persist_noclobber(path).map_err(|error| {
-        if error.error.kind() == io::ErrorKind::AlreadyExists {
+fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
+    new_file::write(path, text.as_bytes(), Existing::Kept).map_err(|error| {
+        if error.kind() == io::ErrorKind::AlreadyExists {
             exists(path)
         } else {
-            cannot_write(path, &error.error)
+            cannot_write(path, &error)
         }
-    })?;
-    Ok(())
+    })
 }
 
 fn cannot_write(path: &Path, error: &io::Error) -> Failure {

@@ -38,6 +38,7 @@ pub(crate) use model::{
     Check, Cluster, Group, Hook, Instance, Limits, Module, ModuleSource, Notify, NotifyOn,
 };
 pub(crate) use module::{BuiltInNames, CHECK_TIMEOUT_DEFAULT, HOOK_TIMEOUT_DEFAULT, is_path};
+pub(crate) use nodes::bare;
 pub(crate) use report::{Diagnostic, Report, Source};
 pub(crate) use suggest::{closest, list, unknown};
 

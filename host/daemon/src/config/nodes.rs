@@ -135,7 +135,7 @@ pub(super) fn check_name(field: &Field<'_>, what: &str) {
 }
 
 /// A key as TOML wants it: quoted when it has to be.
-pub(super) fn bare(key: &str) -> String {
+pub(crate) fn bare(key: &str) -> String {
     let is_bare = !key.is_empty()
         && key
             .bytes()

@@ -19,7 +19,7 @@ pub(crate) use passed::Passed;
 pub(crate) use router::{
     AuthenticationFailure, CheckProgress, CheckSetup, CheckStanding, FromRouter, GroupChange,
     GroupSetup, InstanceSetup, InstanceStatus, InterfaceSetup, InterfaceState, Report,
-    StartFailure, StateChange, ToRouter, TrackSetup,
+    StartFailure, StateChange, ToRouter, TrackSetup, VridConflict,
 };
 pub(crate) use worker::{
     Asker, BrokerAnswer, BrokerError, BrokerReply, BrokerRequest, CallHook, CommandEnding,

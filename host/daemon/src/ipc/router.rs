@@ -37,6 +37,8 @@ pub(crate) enum ToRouter {
     Start {
         address: Option<IpAddr>,
         peers: Vec<IpAddr>,
+        /// Whether these are all of them.
+        all_nodes_known: bool,
         cpus: Vec<usize>,
     },
     /// Somebody wants an instance to do something.
@@ -345,6 +347,7 @@ pub(crate) struct InstanceStatus {
     /// Name and value, in the words of RFC 8347.
     pub(crate) counters: Vec<(String, u64)>,
     pub(crate) authentication_failure: Option<AuthenticationFailure>,
+    pub(crate) vrid_conflict: Option<VridConflict>,
 }
 
 /// What would become of an instance if a check went down: [`vrrp::Forecast`].
@@ -385,6 +388,15 @@ pub(crate) struct AuthenticationFailure {
     pub(crate) source: IpAddr,
     /// A sentence without a full stop.
     pub(crate) error: String,
+    /// Wall clock, milliseconds since 1970.
+    pub(crate) at_unix_ms: u64,
+}
+
+/// The last advertisement for an instance of somebody who is no node of the file.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct VridConflict {
+    pub(crate) source: IpAddr,
+    pub(crate) priority: u8,
     /// Wall clock, milliseconds since 1970.
     pub(crate) at_unix_ms: u64,
 }

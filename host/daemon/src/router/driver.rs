@@ -4,6 +4,7 @@ mod open;
 mod perform;
 mod reload;
 mod strangers;
+mod vrid_conflicts;
 mod wait;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +21,7 @@ use vrrp_linux::netlink::{NetlinkEvent, NetlinkThread, Object};
 use vrrp_linux::socket::{Inbox, Received};
 
 use self::open::{Parts, prepare_process};
+use self::vrid_conflicts::tell_conflict;
 use super::advertisements::Advertisements;
 use super::discards::Discards;
 use super::heartbeat::Pulse;
@@ -30,6 +32,7 @@ use super::setup::{Incoming, Piece, Setup};
 use super::status;
 use super::strangers::Strangers;
 use super::virtual_macs::VirtualMacs;
+use super::vrid_conflicts::VridConflicts;
 use crate::ipc::{Channel, FromRouter, Outbox, RecvError, StartFailure, ToRouter};
 use crate::lateness::Lateness;
 use crate::logging;
@@ -70,6 +73,7 @@ pub(super) struct Driver {
     discards: Discards,
     pulse: Pulse,
     strangers: Strangers,
+    vrid_conflicts: VridConflicts,
     lateness: Lateness,
     channel: Channel,
     outbox: Outbox,
@@ -112,6 +116,7 @@ impl Driver {
                 discards: Discards::default(),
                 pulse,
                 strangers: Strangers::default(),
+                vrid_conflicts: VridConflicts::default(),
                 lateness: Lateness::default(),
                 channel,
                 outbox: Outbox::default(),
@@ -190,9 +195,14 @@ impl Driver {
                 if !ready.next().unwrap_or(false) {
                     continue;
                 }
-                let core = &mut self.core;
+                let place = (id, interface.name.as_str());
+                let (core, conflicts, setup) =
+                    (&mut self.core, &mut self.vrid_conflicts, &self.setup);
                 let mut take = |received: Received<'_>| {
                     trace!(interface = interface.name, source = %received.source, bytes = received.payload.len(), "received");
+                    if let Some(instance) = conflicts.note(now, at, place, &received, setup) {
+                        tell_conflict(setup, instance, received.source);
+                    }
                     let packet = Packet {
                         interface: id,
                         source: received.source,
@@ -228,10 +238,9 @@ impl Driver {
                     if let Err(error) = self.interfaces.update(id, &link) {
                         error!(interface = link.interface, %error, "cannot speak VRRP on the interface");
                     }
-                    self.core.handle(
-                        now,
-                        Event::Link(primary::link_event(id, &link, &self.setup)),
-                    );
+                    let link = primary::link_event(id, &link, &self.setup);
+                    self.vrid_conflicts.link_changed(&link);
+                    self.core.handle(now, Event::Link(link));
                 }
                 Some(NetlinkEvent::Present { object, restored }) => {
                     if restored {
@@ -391,7 +400,8 @@ impl Driver {
     }
 
     fn tell_status(&mut self) {
-        for part in status::answer(&self.core, &self.setup, &self.lateness) {
+        let conflict = |instance| self.vrid_conflicts.of(clock::now(), instance);
+        for part in status::answer(&self.core, &self.setup, &self.lateness, conflict) {
             self.tell(&part);
         }
     }

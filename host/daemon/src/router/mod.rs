@@ -15,6 +15,7 @@ mod setup;
 mod status;
 mod strangers;
 mod virtual_macs;
+mod vrid_conflicts;
 
 pub(crate) use driver::YIELD_GRACE;
 pub(crate) use primary::link_event;

@@ -30,6 +30,8 @@ pub(crate) struct Setup {
     pub(super) address: Option<IpAddr>,
     /// The addresses of the other nodes.
     pub(super) peers: Vec<IpAddr>,
+    /// Whether the file gives the address of every node.
+    pub(super) all_nodes_known: bool,
     /// The processors to run on; all when empty.
     pub(super) cpus: Vec<usize>,
     /// What the core calls each of them.
@@ -69,10 +71,12 @@ impl Incoming {
             ToRouter::Start {
                 address,
                 peers,
+                all_nodes_known,
                 cpus,
             } => {
                 self.0.address = address;
                 self.0.peers = peers;
+                self.0.all_nodes_known = all_nodes_known;
                 self.0.cpus = cpus;
                 return Piece::Last(std::mem::take(&mut self.0));
             }

@@ -1,18 +1,25 @@
 //! The core's view of an instance, as the supervisor is told.
 
-use vrrp::{AuthenticationCounters, GlobalCounters, InstanceCounters, Router};
+use vrrp::{AuthenticationCounters, GlobalCounters, InstanceCounters, InstanceId, Router};
 
 use super::setup::Setup;
+use super::vrid_conflicts;
 use crate::ipc::{
-    AuthenticationFailure, CheckProgress, FromRouter, InstanceStatus, InterfaceState,
+    AuthenticationFailure, CheckProgress, FromRouter, InstanceStatus, InterfaceState, VridConflict,
 };
 use crate::lateness::Lateness;
 
-/// Every part of the answer to a status request, in order.
-pub(super) fn answer(core: &Router, setup: &Setup, lateness: &Lateness) -> Vec<FromRouter> {
+/// Every part of the answer to a status request, in order. `conflict` is who else has the number of an instance.
+pub(super) fn answer(
+    core: &Router,
+    setup: &Setup,
+    lateness: &Lateness,
+    conflict: impl Fn(InstanceId) -> Option<vrid_conflicts::VridConflict>,
+) -> Vec<FromRouter> {
     let instances = (0..)
         .take(setup.instances.len())
-        .filter_map(|instance| instance_status(core, setup, instance).map(FromRouter::Instance));
+        .filter_map(|instance| instance_status(core, setup, instance, &conflict))
+        .map(FromRouter::Instance);
     let checks = (0..).take(setup.checks.len()).filter_map(|check| {
         let status = core.check(setup.check_id(check)?)?;
         Some(FromRouter::Check {
@@ -34,7 +41,12 @@ pub(super) fn answer(core: &Router, setup: &Setup, lateness: &Lateness) -> Vec<F
         .collect()
 }
 
-fn instance_status(core: &Router, setup: &Setup, instance: u32) -> Option<InstanceStatus> {
+fn instance_status(
+    core: &Router,
+    setup: &Setup,
+    instance: u32,
+    conflict: impl Fn(InstanceId) -> Option<vrid_conflicts::VridConflict>,
+) -> Option<InstanceStatus> {
     let id = setup.instance_id(instance)?;
     let status = core.instance(id)?;
     let tracks = status.tracks.iter();
@@ -63,6 +75,11 @@ fn instance_status(core: &Router, setup: &Setup, instance: u32) -> Option<Instan
                 error: failure.error.to_string(),
                 at_unix_ms: failure.at.as_nanos() / 1_000_000,
             }
+        }),
+        vrid_conflict: conflict(id).map(|conflict| VridConflict {
+            source: conflict.source,
+            priority: conflict.priority,
+            at_unix_ms: conflict.at.as_nanos() / 1_000_000,
         }),
     })
 }

@@ -6,7 +6,7 @@ use vrrp_linux::{link, rights, role, user};
 use super::broker::user_of;
 use super::identities::Identities;
 use super::prepare::Checked;
-use crate::config::{Diagnostic, Instance, Module};
+use crate::config::{Diagnostic, Instance, Module, closest, list};
 use crate::exit::Failure;
 
 /// What the file needs of this host: rights and interfaces.
@@ -96,10 +96,8 @@ pub(super) fn check_names(checked: &Checked) -> Result<(), Failure> {
         .map(|(place, name)| {
             let place: Vec<&str> = place.iter().map(String::as_str).collect();
             let message = format!("this host has no interface {name}");
-            checked
-                .source
-                .error_at(&place, &message)
-                .help("`ip link` lists those it has")
+            let help = known_interfaces(name);
+            checked.source.error_at(&place, &message).help(help)
         })
         .collect();
     missing.extend(used_modules(checked).filter_map(|module| {
@@ -113,6 +111,17 @@ pub(super) fn check_names(checked: &Checked) -> Result<(), Failure> {
         Ok(())
     } else {
         Err(Failure::config(checked.source.report(missing)))
+    }
+}
+
+/// What there is instead of an interface that is not there.
+fn known_interfaces(missing: &str) -> String {
+    let names = link::names().unwrap_or_default();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    match closest(missing, &names) {
+        Some(close) => format!("did you mean `{close}`? It has {}", list(&names)),
+        None if names.is_empty() => "`ip link` lists those it has".to_owned(),
+        None => format!("it has {}", list(&names)),
     }
 }
 

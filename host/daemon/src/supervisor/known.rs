@@ -14,7 +14,9 @@ use self::outlook::Outlook;
 use self::tally::{CallEnd, CheckTally, HookTally, Tallies, Transitions};
 use super::drains::Drains;
 use super::setup::{InstancePlan, Setup};
-use crate::ipc::{CheckProgress, GroupChange, InstanceStatus, StateChange, WorkerReport};
+use crate::ipc::{
+    CheckProgress, GroupChange, InstanceStatus, StateChange, VridConflict, WorkerReport,
+};
 use crate::lateness::Lateness;
 use crate::{config, status};
 
@@ -357,6 +359,9 @@ impl Known {
                 &plan.instance.authentication,
                 detail.and_then(|detail| detail.authentication_failure.as_ref()),
             ),
+            vrid_conflict: detail
+                .and_then(|detail| detail.vrid_conflict.as_ref())
+                .map(vrid_conflict),
             counters: detail
                 .map(|detail| detail.counters.iter().cloned().collect())
                 .unwrap_or_default(),
@@ -426,6 +431,14 @@ fn interfaces(detail: Option<&InstanceStatus>) -> BTreeMap<String, status::Track
             (interface.interface.clone(), track)
         })
         .collect()
+}
+
+fn vrid_conflict(conflict: &VridConflict) -> status::VridConflict {
+    status::VridConflict {
+        source: conflict.source.to_string(),
+        priority: conflict.priority,
+        at: timestamp(UNIX_EPOCH + Duration::from_millis(conflict.at_unix_ms)),
+    }
 }
 
 fn virtual_mac(instance: &config::Instance) -> Option<status::VirtualMac> {

@@ -16,7 +16,7 @@ use super::identities::Identities;
 use super::setup::{Setup, module_setup, schedule};
 use crate::cli::Options;
 use crate::config::{
-    self, Cluster, Diagnostic, Instance, Loaded, Module, ModuleSource, Report, Source,
+    self, Cluster, Diagnostic, Instance, LoadError, Loaded, Module, ModuleSource, Report, Source,
 };
 use crate::exit::{Failure, chain};
 use crate::ipc::{Asker, FromWorker, LoadFailure, ToWorker};
@@ -37,12 +37,12 @@ pub(crate) struct Checked {
 pub(crate) fn read(options: &Options) -> Result<Checked, Failure> {
     let Some(path) = &options.config else {
         return Err(Failure::usage(
-            "which file? vrrp-host --config cluster.toml",
+            "which file? vrrp-host --config cluster.toml; `vrrp-host init` writes one to begin with",
         ));
     };
     modules::with_names(|built_in| config::load(path, options.node.as_deref(), built_in))
         .map(Checked::from)
-        .map_err(|error| Failure::config(chain(&error)))
+        .map_err(|error| cannot_load(&error))
 }
 
 /// Reads and checks the file at `path` for each node of its `[nodes]`; for one without a name when it has none.
@@ -52,7 +52,21 @@ pub(crate) fn read(options: &Options) -> Result<Checked, Failure> {
 pub(crate) fn read_for_every_node(path: &Path) -> Result<Vec<Checked>, Failure> {
     modules::with_names(|built_in| config::load_for_every_node(path, built_in))
         .map(|loaded| loaded.into_iter().map(Checked::from).collect())
-        .map_err(|error| Failure::config(chain(&error)))
+        .map_err(|error| cannot_load(&error))
+}
+
+/// Whoever has no file yet is told how to get one.
+fn cannot_load(error: &LoadError) -> Failure {
+    match error {
+        LoadError::Io { path, source } if source.kind() == io::ErrorKind::NotFound => {
+            Failure::config(format!(
+                "{}; `vrrp-host init --output {}` writes one to begin with",
+                chain(error),
+                path.display()
+            ))
+        }
+        LoadError::Io { .. } | LoadError::Invalid(_) => Failure::config(chain(error)),
+    }
 }
 
 impl From<Loaded> for Checked {

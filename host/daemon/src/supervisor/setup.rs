@@ -136,6 +136,7 @@ impl Setup {
         let start = ToRouter::Start {
             address: self.address,
             peers: self.peers.clone(),
+            all_nodes_known: self.nodes.values().all(Option::is_some),
             cpus: self.cpus.clone(),
         };
         checks

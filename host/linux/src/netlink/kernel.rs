@@ -13,9 +13,12 @@ use rtnetlink::MulticastGroup;
 use rtnetlink::sys::AsyncSocket;
 use rustix::io::Errno;
 use tokio::task::JoinHandle;
+use vrrp::Family;
 
-use super::entry::{Change, Entry};
-use super::message::{add_request, changes_of, dump_requests, remove_request};
+use super::entry::{Change, Entry, KernelRoute};
+use super::message::{
+    add_request, changes_of, dump_requests, remove_request, route_of, routes_request,
+};
 
 /// A connection to the kernel's interfaces, addresses, routes and rules.
 pub(super) struct Kernel {
@@ -151,6 +154,16 @@ impl Kernel {
                 return Ok(answer.changes);
             }
         }
+    }
+
+    /// The routes of a family, whoever added them, in the kernel's order. Those that no vrrp-host could have added are left out.
+    pub(super) async fn routes(&self, family: Family) -> Result<Vec<KernelRoute>, Interrupted> {
+        let mut message = NetlinkMessage::from(routes_request(family));
+        message.header.flags = NLM_F_REQUEST | NLM_F_DUMP;
+        let responses = self.handle.clone().request(message);
+        let responses = responses.map_err(|_gone| Interrupted::Closed)?;
+        let routes = responses.filter_map(|message| std::future::ready(route_of(message)));
+        Ok(routes.collect().await)
     }
 
     /// What one request asks for; nothing when there is no such thing.

@@ -37,7 +37,7 @@ pub(super) fn dump_requests() -> [RouteNetlinkMessage; 5] {
     };
     [
         links_request(),
-        RouteNetlinkMessage::GetAddress(AddressMessage::default()),
+        all_addresses_request(),
         routes(Family::V4),
         routes(Family::V6),
         RouteNetlinkMessage::GetRule(RuleMessage::default()),
@@ -63,6 +63,18 @@ pub(super) fn addresses_request(index: u32) -> RouteNetlinkMessage {
     let mut message = AddressMessage::default();
     message.header.index = index;
     RouteNetlinkMessage::GetAddress(message)
+}
+
+/// Lists the addresses of all interfaces.
+pub(super) fn all_addresses_request() -> RouteNetlinkMessage {
+    RouteNetlinkMessage::GetAddress(AddressMessage::default())
+}
+
+/// Lists the routes of a family, whoever added them.
+pub(super) fn routes_request(family: Family) -> RouteNetlinkMessage {
+    let mut message = RouteMessage::default();
+    message.header.address_family = wire_family(family);
+    RouteNetlinkMessage::GetRoute(message)
 }
 
 /// Adds an entry, with our mark.
@@ -127,6 +139,14 @@ pub(super) fn changes_of(message: NetlinkMessage<RouteNetlinkMessage>) -> Vec<Ch
         _ => None,
     };
     change.into_iter().collect()
+}
+
+/// The route that a message of the kernel tells of, whoever added it.
+pub(super) fn route_of(message: NetlinkMessage<RouteNetlinkMessage>) -> Option<KernelRoute> {
+    match message.payload {
+        NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewRoute(route)) => parse_route(&route),
+        _ => None,
+    }
 }
 
 fn address_message(entry: &LinkAddress) -> AddressMessage {

@@ -2,7 +2,7 @@
 
 use super::words::{Clock, progress};
 use crate::event::one_line;
-use crate::status::{Check, Instance, Status};
+use crate::status::{Check, Instance, Status, vrid_conflict_words};
 
 /// Something to be told before everything else.
 #[derive(Debug, PartialEq, Eq)]
@@ -109,6 +109,11 @@ impl Found {
                 "{name} is drained: it leaves its addresses to other nodes, {until}until `vrrp-host undrain {name}`{but}"
             );
             self.push(Severity::Wanted, text);
+        }
+        if let Some(conflict) = &instance.vrid_conflict {
+            let (source, id) = (&conflict.source, instance.virtual_router_id);
+            let words = vrid_conflict_words(source, id, &instance.interface);
+            self.push(Severity::Broken, format!("{name}: {words}"));
         }
         if let Some(failure) = &instance.authentication.last_failure {
             let text = format!(

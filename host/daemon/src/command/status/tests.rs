@@ -7,7 +7,7 @@ use expect_test::{Expect, expect};
 use super::*;
 use crate::status::{
     Authentication, AuthenticationFailure, Check, Hook, IfDown, Instance, Lateness, Master, Node,
-    Priority, Processes, Progress, Reload, SyncGroup, Takeover, Track,
+    Priority, Processes, Progress, Reload, SyncGroup, Takeover, Track, VridConflict,
 };
 
 const NOW: &str = "2026-11-25T15:00:10Z";
@@ -79,6 +79,7 @@ pub(in crate::command) fn master() -> Status {
             active_key: None,
             last_failure: None,
         },
+        vrid_conflict: None,
         counters: BTreeMap::new(),
     };
     let check = Check {
@@ -382,7 +383,13 @@ fn everything_else_that_can_be_wrong() {
         error: "wrong password".to_owned(),
         at: THEN.to_owned(),
     });
+    instance.vrid_conflict = Some(VridConflict {
+        source: "172.27.0.66".to_owned(),
+        priority: 150,
+        at: THEN.to_owned(),
+    });
     let mut waiting = instance.clone();
+    waiting.vrid_conflict = None;
     let track = waiting.tracks.get_mut("node-exporter").unwrap();
     track.standing = "pending".to_owned();
     waiting.interfaces.clear();
@@ -393,6 +400,7 @@ fn everything_else_that_can_be_wrong() {
         WRONG  the router is not running: this node has no address and speaks to nobody until it is started again
         WRONG  the worker is not running: checks report errors and hooks wait until it is started again
         WRONG  the interface eth1 is down, which takes 20 from the priority of VI_1
+        WRONG  VI_1: 172.27.0.66 also sends advertisements for virtual router 251 on eth0, and is no node of cluster.toml: choose another virtual-router-id, or add it to [nodes] or accept-from if it is one of yours
         LOOK   VI_1 takes part in no election since 14:03:07, for 57 min: the router died
         LOOK   VI_1 heard 172.27.0.66 without good authentication at 14:03:07, 57 min ago: wrong password
         LOOK   VI_2 takes part in no election since 14:03:07, for 57 min: no verdict yet of check node-exporter

@@ -49,6 +49,7 @@ impl Driver {
             run_on(&setup.cpus);
         }
         self.setup = setup;
+        self.vrid_conflicts.forget();
         self.pulse.reconfigure(&self.setup);
         self.tell(&FromRouter::Reloaded { kept });
         for action in later {

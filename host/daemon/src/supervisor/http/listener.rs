@@ -3,6 +3,8 @@
 use std::io::{self, ErrorKind};
 use std::net::TcpListener;
 
+use vrrp_linux::process::listening_at;
+
 use crate::config::{self, Report, Source};
 use crate::exit::Failure;
 
@@ -40,9 +42,14 @@ pub(in crate::supervisor) fn bind(
 fn advice(error: &io::Error, port: u16) -> (String, fn(Report) -> Failure) {
     let kind = error.kind();
     if kind == ErrorKind::AddrInUse {
-        let help = format!(
-            "another program has the port: `ss -ltnp 'sport = :{port}'` says which; end it, or write another port"
-        );
+        let help = match listening_at(port) {
+            Some((pid, name)) => {
+                format!("{name} has the port (process {pid}): end it, or write another port")
+            }
+            None => format!(
+                "another program has the port: `ss -ltnp 'sport = :{port}'` says which; end it, or write another port"
+            ),
+        };
         (help, Failure::temporary)
     } else if kind == ErrorKind::PermissionDenied {
         let help = "write a port from 1024 on, or restart vrrp-host as root".to_owned();
