@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use clap::CommandFactory;
+use clap::{Command, CommandFactory};
 use clap_complete::Shell;
 
 use crate::cli::Arguments;
@@ -15,7 +15,7 @@ use crate::exit::Failure;
 /// When nobody takes it, for example because a pipe is closed.
 pub(crate) fn completions(shell: Shell) -> Result<(), Failure> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Arguments::command(), "vrrp-host", &mut script);
+    clap_complete::generate(shell, &mut without_hidden(), "vrrp-host", &mut script);
     io::stdout().write_all(&script).map_err(Failure::internal)
 }
 
@@ -30,4 +30,45 @@ pub(crate) fn manual(folder: &Path) -> Result<(), Failure> {
             folder.display()
         ))
     })
+}
+
+/// The command line that users see: `clap_complete` has shells offer what is hidden, too.
+fn without_hidden() -> Command {
+    let whole = Arguments::command();
+    let shown = whole
+        .get_subcommands()
+        .filter(|command| !command.is_hide_set());
+    Command::new("vrrp-host")
+        .version(env!("CARGO_PKG_VERSION"))
+        .args(whole.get_arguments())
+        .subcommands(shown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shells_and_man_are_told_of_every_command_but_the_hidden_ones() {
+        let folder = tempfile::tempdir().unwrap();
+        manual(folder.path()).unwrap();
+        let has_page = |name: &str| {
+            let page = folder.path().join(format!("vrrp-host-{name}.1"));
+            page.exists()
+        };
+        let mut script = Vec::new();
+        clap_complete::generate(Shell::Bash, &mut without_hidden(), "vrrp-host", &mut script);
+        let script = String::from_utf8(script).unwrap();
+        for command in Arguments::command().get_subcommands() {
+            let name = command.get_name();
+            let is_shown = !command.is_hide_set();
+            assert_eq!(has_page(name), is_shown, "{name}");
+            assert_eq!(
+                script.contains(&format!("vrrp__host,{name})")),
+                is_shown,
+                "{name}"
+            );
+        }
+        assert!(!has_page("role") && has_page("status"));
+    }
 }
