@@ -107,6 +107,7 @@ fn a_package_brings_the_scenario_is_upgraded_under_a_master_and_leaves_nothing()
 fn upgrade(cluster: &Cluster) {
     let [first, second] = &cluster.nodes;
     let capture = cluster.segment.capture().unwrap();
+    let from = SystemTime::now();
     let old = first.host.unit_property(UNIT, "MainPID").unwrap();
     follow(&first.host, "Upgrade");
     assert_ne!(first.host.unit_property(UNIT, "MainPID").unwrap(), old);
@@ -136,7 +137,7 @@ fn upgrade(cluster: &Cluster) {
     let back = of_first.last().unwrap();
     assert!(given.at < taken.at && taken.at < back.at, "{frames:#?}");
     assert_eq!((taken.priority, back.priority), (99, 100));
-    let absence = longest_absence(&[&first.moves(), &second.moves()], VIRTUAL_ADDRESS);
+    let absence = absence(cluster, from);
     println!("upgraded: the address was nowhere for {absence:?} at most");
     assert!(absence < HANDED_OVER, "{absence:?}");
     assert_eq!(second.exporter().unwrap(), UnitState::Inactive);
@@ -166,7 +167,7 @@ fn remove(cluster: &Cluster) {
     let frames = capture.stop().unwrap();
     let last = *advertisements(&frames, ADDRESSES[0]).last().unwrap();
     assert!(last.priority == 0 && last.at >= from, "{last:?}");
-    let absence = longest_absence(&[&first.moves(), &second.moves()], VIRTUAL_ADDRESS);
+    let absence = absence(cluster, from);
     println!("removed: the address was nowhere for {absence:?} at most");
     assert!(absence < HANDED_OVER, "{absence:?}");
     // What its owner wrote is there until it is purged.
@@ -198,6 +199,16 @@ fn an_archive_is_put_below_usr_local_and_removed() {
         .cloned()
         .collect();
     assert!(left.is_empty(), "{left:#?}");
+}
+
+/// For how long at most no host had the address, from a moment on when one had it.
+fn absence(cluster: &Cluster, from: SystemTime) -> Duration {
+    let [first, second] = cluster.nodes.each_ref().map(|node| {
+        let mut moves = node.moves();
+        moves.retain(|change| change.at >= from);
+        moves
+    });
+    longest_absence(&[&first, &second], VIRTUAL_ADDRESS)
 }
 
 /// Everything that a user expects is below `prefix`, and can be used.

@@ -17,7 +17,8 @@ const VERSION: &str = "3.8.0";
 pub(crate) fn provide_cargo_deb() -> anyhow::Result<()> {
     let program = program()?;
     let version = Command::new(&program).arg("--version").output();
-    if version.is_ok_and(|output| output.stdout.trim_ascii_end() == VERSION.as_bytes()) {
+    let expected = format!("cargo-deb {VERSION}");
+    if version.is_ok_and(|output| output.stdout.trim_ascii() == expected.as_bytes()) {
         return Ok(());
     }
     println!("installing cargo-deb {VERSION}; this takes a minute or two");
