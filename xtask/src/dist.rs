@@ -45,7 +45,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Some(output) => output.clone(),
         None => target_directory()?.join("dist"),
     };
-    fs::create_dir_all(&output).with_context(|| format!("cannot create {}", output.display()))?;
+    // cargo-deb is run elsewhere, where a relative path would be another one.
+    let output = fs::create_dir_all(&output)
+        .and_then(|()| output.canonicalize())
+        .with_context(|| format!("cannot create {}", output.display()))?;
 
     if let Some(daemon) = &arguments.daemon {
         let package = deb::pack(&Stage::new(daemon)?, Compression::Quick, &output)?;

@@ -36,7 +36,7 @@ pub(super) fn pack(
     compression: Compression,
     output: &Path,
 ) -> anyhow::Result<()> {
-    println!("packing for other systems");
+    println!("packing for other systems; this takes some seconds");
     let name = format!("vrrp-host-{}-{ARCH}-linux", env!("CARGO_PKG_VERSION"));
     let folder = TempDir::with_prefix("vrrp-host-archive-")?;
     let unpacked = folder.path().join("package");

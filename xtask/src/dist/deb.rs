@@ -10,6 +10,8 @@ use super::{Compression, tell};
 use crate::cargo::{cargo, run as run_command, target_directory};
 
 const VERSION: &str = "3.8.0";
+/// Where programs for the work on the workspace are, in Cargo's target directory.
+const TOOLS: &str = "tools";
 
 /// Installs cargo-deb beside what Cargo builds, where it is not there yet.
 ///
@@ -36,7 +38,7 @@ pub(super) fn pack(
     compression: Compression,
     output: &Path,
 ) -> anyhow::Result<PathBuf> {
-    println!("packing for Debian");
+    println!("packing for Debian; this takes up to a minute");
     let mut command = Command::new(program()?);
     command
         // It warns that it finds no unit file beside the maintainer scripts, where ours is not.
@@ -64,9 +66,6 @@ pub(super) fn pack(
     tell(&package)?;
     Ok(package)
 }
-
-/// Tools for the work on the workspace, in Cargo's target directory.
-const TOOLS: &str = "tools";
 
 fn program() -> anyhow::Result<PathBuf> {
     Ok(target_directory()?.join(TOOLS).join("bin/cargo-deb"))
