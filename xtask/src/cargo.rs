@@ -28,6 +28,20 @@ pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Cargo's target directory, of this workspace.
+pub(crate) fn target_directory() -> anyhow::Result<PathBuf> {
+    let output = cargo(&["metadata", "--format-version=1", "--no-deps", "--locked"])
+        .stderr(Stdio::inherit())
+        .output()
+        .context("cannot run cargo")?;
+    let metadata: Value =
+        serde_json::from_slice(&output.stdout).context("cargo metadata is not understood")?;
+    match metadata["target_directory"].as_str() {
+        Some(path) => Ok(path.into()),
+        None => bail!("cargo metadata names no target directory"),
+    }
+}
+
 /// Names the daemon that the laboratory is to run, for those who have built it: `vrrp_host_binary` of `lab` looks there.
 pub(crate) const BINARY: &str = "VRRP_HOST_BINARY";
 

@@ -1,4 +1,4 @@
-//! `cargo xtask demo | test | bench | chaos | soak | guests | sim | fuzz | docs | setup`: what a newcomer types first.
+//! `cargo xtask demo | test | bench | chaos | soak | guests | sim | fuzz | docs | dist | setup`: what a newcomer types first.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -9,6 +9,7 @@ mod bench;
 mod cargo;
 mod chaos;
 mod demo;
+mod dist;
 mod docs;
 mod fuzz;
 mod guests;
@@ -60,6 +61,8 @@ enum Command {
     Fuzz(fuzz::Arguments),
     /// Write the generated pages of docs/ and the files of examples/ anew, from what the program says of itself.
     Docs,
+    /// Make what is given to users: a Debian package, and an archive with a static program for every other Linux.
+    Dist(dist::Arguments),
     /// Install what demo and test need: compilation targets and Debian packages.
     Setup,
 }
@@ -86,6 +89,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Sim { arguments } => sim::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Docs => docs::run().map(|()| ExitCode::SUCCESS),
+        Command::Dist(arguments) => dist::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Setup => setup::run().map(|()| ExitCode::SUCCESS),
     }
 }

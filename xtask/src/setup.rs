@@ -57,7 +57,8 @@ pub(crate) fn packages(wanted: &[(&'static str, &'static str)]) -> anyhow::Resul
     install(&missing)
 }
 
-fn add_target(target: &str) -> anyhow::Result<()> {
+/// Installs a compilation target of the Rust toolchain.
+pub(crate) fn add_target(target: &str) -> anyhow::Result<()> {
     if is_installed(target)? {
         return Ok(());
     }

@@ -8,7 +8,7 @@ use anyhow::{Context, ensure};
 
 use crate::cargo::{BINARY, build_daemon, cargo, run as run_command};
 use crate::terminal::Style;
-use crate::{rules, setup};
+use crate::{dist, rules, setup};
 
 /// The packages that are built and tested together.
 const WITHOUT_END_TO_END: [&str; 3] = ["--workspace", "--exclude", "e2e"];
@@ -94,6 +94,8 @@ impl Suite {
                 .env("VRRP_SANDBOX_ENGINE", "pulley");
             run_tests(&mut tests, counts)
         });
+        // The tests would install it themselves, and seem to hang.
+        self.step("cargo-deb", |_| dist::provide_cargo_deb());
         self.step("end-to-end tests", |counts| {
             let daemon = daemon.as_ref().context(NO_DAEMON)?;
             let mut tests = cargo(&["test", "--locked", "--package", "e2e", "--no-fail-fast"]);

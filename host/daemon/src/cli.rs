@@ -124,6 +124,18 @@ enum Command {
     Undrain(Names),
     /// Give addresses to another node once; with the highest priority and preemption, they come back
     Release(Names),
+    /// Print what has a shell complete these commands
+    Completions {
+        /// Which shell
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages; packages have them
+    #[command(hide = true)]
+    Man {
+        /// An existing folder
+        folder: PathBuf,
+    },
     /// The other processes of the daemon, started by itself
     #[command(hide = true, subcommand)]
     Role(Role),
@@ -221,6 +233,8 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Some(Command::Release(names)) => {
             command::instances(&options, names, InstanceCommand::Release)
         }
+        Some(Command::Completions { shell }) => command::completions(shell),
+        Some(Command::Man { folder }) => command::manual(&folder),
         Some(Command::Role(Role::Router { parent, identity })) => {
             router::run(&options, parent, identity.into())
         }

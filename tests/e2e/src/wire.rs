@@ -95,6 +95,24 @@ pub fn longest_overlap(
         .unwrap_or_default()
 }
 
+/// For how long at most no host had `address`, from the first time that one had it. Each of `histories` is one host's.
+#[must_use]
+pub fn longest_absence(histories: &[&[AddressChange]], address: IpAddr) -> Duration {
+    let mut held: Vec<_> = histories
+        .iter()
+        .flat_map(|changes| periods(changes, address))
+        .collect();
+    held.sort_unstable();
+    let mut longest = Duration::ZERO;
+    let mut until = held.first().map(|&(from, _)| from);
+    for (from, to) in held {
+        let known = until.get_or_insert(from);
+        longest = longest.max(elapsed(*known, from));
+        *known = to.max(*known);
+    }
+    longest
+}
+
 /// From when to when a host had `address`. What it had before its first change, it had from the beginning of time, and what
 /// it has after the last, it has until now.
 #[must_use]
@@ -153,6 +171,21 @@ mod tests {
             address: ADDRESS,
             added,
         }
+    }
+
+    #[test]
+    fn an_absence_is_the_time_that_nobody_has_it() {
+        let one = [change(0, true), change(100, false), change(300, true)];
+        let other = [change(90, true), change(205, false)];
+        assert_eq!(
+            longest_absence(&[&one, &other], ADDRESS),
+            Duration::from_millis(95)
+        );
+        assert_eq!(
+            longest_absence(&[&one], ADDRESS),
+            Duration::from_millis(200)
+        );
+        assert_eq!(longest_absence(&[&[], &[]], ADDRESS), Duration::ZERO);
     }
 
     #[test]

@@ -40,6 +40,7 @@ pub const REQUIREMENTS: &[Requirement] = &[
     require_program("mkfs.ext4", "e2fsprogs"),
     require_program("prometheus", "prometheus"),
     require_program("promtool", "prometheus"),
+    require_program("dpkg-shlibdeps", "dpkg-dev"),
     require_program("chromium", "chromium"),
     require_program("chromedriver", "chromium-driver"),
 ];

@@ -62,6 +62,8 @@ pub(super) fn prepare_root(files: &Folder, name: &str) -> Result<PathBuf> {
     write(&root, "etc/systemd/journald.conf.d/lab.conf", JOURNALD)?;
     write(&root, "etc/systemd/system/lab.target", TARGET)?;
     disable_everything(&root.join("etc/systemd/system"))?;
+    // Images of containers have it, so that packages start no service; on a host they do.
+    _ = fs::remove_file(root.join("usr/sbin/policy-rc.d"));
     Ok(root)
 }
 

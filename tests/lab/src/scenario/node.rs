@@ -15,6 +15,15 @@ impl Node {
     pub(super) fn set_up(host: Host, index: usize, options: &Options) -> Result<Self> {
         let daemon = options.daemons[index];
         daemon.install(&host, index, options)?;
+        Self::adopt(host, daemon)
+    }
+
+    /// A host on which somebody else installs the daemon.
+    ///
+    /// # Errors
+    ///
+    /// Fails when its addresses cannot be watched.
+    pub fn adopt(host: Host, daemon: Daemon) -> Result<Self> {
         let addresses = host.netns().watch_addresses()?;
         Ok(Self {
             host,
