@@ -9,7 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::retry_on_intr;
 use vrrp::Family;
 use vrrp::packet::Advertisement;
-use vrrp_linux::socket::{BUFFER_LENGTH, OpenSocketError, VrrpSocket};
+use vrrp_linux::socket::{Inbox, OpenSocketError, VrrpSocket};
 
 use crate::exit::chain;
 
@@ -44,7 +44,7 @@ pub(super) fn listen(interface: &str, family: Family) -> Heard {
 
 fn hear(socket: &VrrpSocket, until: Instant) -> io::Result<BTreeMap<u8, IpAddr>> {
     let mut routers = BTreeMap::new();
-    let mut buffer = [0; BUFFER_LENGTH];
+    let mut inbox = Inbox::new();
     loop {
         let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() {
@@ -56,15 +56,15 @@ fn hear(socket: &VrrpSocket, until: Instant) -> io::Result<BTreeMap<u8, IpAddr>>
         };
         let mut ready = [PollFd::new(socket, PollFlags::IN)];
         retry_on_intr(|| poll(&mut ready, Some(&timeout)))?;
-        // One at a time: a flood of them has an end, too.
-        if let Some(received) = socket.recv(&mut buffer)? {
+        // What one call brings at a time: a flood of them has an end, too.
+        socket.recv(&mut inbox, |received| {
             let header = (received.source, received.destination);
             let parsed = Advertisement::parse_signed(received.payload, header.0, header.1);
             if let Ok(advertisement) = parsed {
                 let id = advertisement.virtual_router_id.0.get();
                 routers.insert(id, received.source);
             }
-        }
+        })?;
     }
 }
 
