@@ -13,7 +13,7 @@ use std::time::Duration;
 use e2e::daemon::{Daemon, state_dir};
 use e2e::metronome::Metronome;
 use e2e::refused::Attempt;
-use e2e::stage::{FIRST, INSTANCE, SHARED, Stage, cluster};
+use e2e::stage::{FIRST, INSTANCE, INTERFACE, SHARED, Stage, cluster};
 use e2e::wire::{advertisements, assert_good};
 use lab::scenario::{State, vrrp_host_binary};
 use lab::{Netns, Output};
@@ -112,6 +112,28 @@ fn who_has_the_port_is_told_with_what_to_do() {
         ],
     );
     assert_eq!(daemon.state(INSTANCE), Ok(State::Master));
+}
+
+#[test]
+fn without_an_address_of_its_own_a_node_says_how_to_get_one_and_needs_no_other_start() {
+    let stage = Stage::new().unwrap();
+    let own = format!("{FIRST}/24");
+    let address = |act| {
+        stage
+            .first
+            .ip(&["address", act, &own, "dev", INTERFACE])
+            .unwrap()
+    };
+    address("del");
+    let daemon = Daemon::start(&stage.first, "first", &cluster(PRIORITIES));
+    daemon.wait_for_state(INSTANCE, State::Fault);
+    let status = daemon.status().unwrap();
+    assert_eq!(
+        status["instances"][INSTANCE]["reason"],
+        "the interface is without an IPv4 address of its own; give it one: `ip address add ADDRESS/LENGTH dev eth0`",
+    );
+    address("add");
+    daemon.wait_for_state(INSTANCE, State::Master);
 }
 
 /// A cluster.toml that has nothing wrong.

@@ -143,7 +143,7 @@ pub(crate) fn bare(key: &str) -> String {
     if is_bare {
         key.to_owned()
     } else {
-        format!("{key:?}")
+        toml::Value::from(key).to_string()
     }
 }
 

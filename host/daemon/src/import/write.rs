@@ -7,6 +7,7 @@ use super::draft::{Entry, OnFail};
 use super::notes::{Kind, Note};
 use super::source::{Files, Place};
 use super::values::duration;
+use crate::config::bare;
 
 /// Where lines of comments end, and lists are written with a line for each element.
 const WIDTH: usize = 100;
@@ -121,7 +122,7 @@ impl Writer<'_> {
 
     fn nodes(&mut self, cluster: &Cluster) {
         for (index, node) in cluster.nodes.iter().enumerate() {
-            let title = format!("[nodes.{}]", key(&node.name));
+            let title = format!("[nodes.{}]", bare(&node.name));
             if index == 0 {
                 self.table(&title, &[]);
             } else {
@@ -149,7 +150,7 @@ impl Writer<'_> {
             self.files.show_all(&named.places),
             named.draft.what
         );
-        self.table(&format!("[{section}.{}]", key(&named.name)), &[what]);
+        self.table(&format!("[{section}.{}]", bare(&named.name)), &[what]);
         for remark in &named.draft.module.remarks {
             self.comment(0, remark);
         }
@@ -165,7 +166,7 @@ impl Writer<'_> {
     }
 
     fn instance(&mut self, instance: &Instance) {
-        let name = key(&instance.name);
+        let name = bare(&instance.name);
         let what = format!("{}: vrrp_instance", self.files.show_all(&instance.places));
         self.table(&format!("[instances.{name}]"), &[what]);
         let mut entries = instance.entries.clone();
@@ -213,7 +214,7 @@ impl Writer<'_> {
     }
 
     fn group(&mut self, group: &Group) {
-        let name = key(&group.name);
+        let name = bare(&group.name);
         let what = format!("{}: vrrp_sync_group", self.files.show_all(&group.places));
         self.table(&format!("[sync-groups.{name}]"), &[what]);
         let members = super::values::strings(&group.members);
@@ -343,18 +344,6 @@ pub(super) fn one_line(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect()
-}
-
-/// A key of a table as TOML wants it.
-fn key(name: &str) -> String {
-    let is_bare = name
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
-    if is_bare && !name.is_empty() {
-        name.to_owned()
-    } else {
-        Value::from(name).to_string()
-    }
 }
 
 /// Nothing that could lead to another folder.

@@ -40,7 +40,16 @@ pub(crate) fn describe(reason: Reason, instance: InstanceId, setup: &Setup) -> S
         }
         Reason::LinkDown => "the interface is down".to_owned(),
         Reason::LinkUp => "the interface is up".to_owned(),
-        Reason::NoPrimaryAddress => format!("the interface is without {}", own_address()),
+        Reason::NoPrimaryAddress => {
+            let what = format!("the interface is without {}", own_address());
+            match setup.instance(instance) {
+                Some(instance) if instance.family() == Some(Family::V4) => format!(
+                    "{what}; give it one: `ip address add ADDRESS/LENGTH dev {}`",
+                    instance.interface
+                ),
+                Some(_) | None => what,
+            }
+        }
         Reason::PrimaryAddress => format!("the interface has {}", own_address()),
         Reason::CheckDown(id) => format!("check {} is down", check(id)),
         Reason::CheckUp(id) => format!("check {} is up", check(id)),
