@@ -15,6 +15,14 @@ pub(crate) fn cargo(args: &[&str]) -> Command {
     command
         .args(args)
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    // What Cargo told us of our own package. Build scripts look at some of it (that of `ring` does), so that what was built
+    // from the shell would be built again from here, and here again from there.
+    for (name, _) in std::env::vars_os() {
+        let is_ours = |prefix: &&str| name.to_string_lossy().starts_with(*prefix);
+        if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(is_ours) {
+            command.env_remove(&name);
+        }
+    }
     command
 }
 
