@@ -146,6 +146,7 @@ const COMPILER: &[c_long] = &[
 const COMPILER_OF_OLD: &[c_long] = &[
     libc::SYS_chmod,
     libc::SYS_mkdir,
+    libc::SYS_open,
     libc::SYS_rename,
     libc::SYS_renameat,
     libc::SYS_unlink,
